@@ -1,0 +1,250 @@
+"""What `template.yaml` says, as data: the only thing the gateways and the runner know about functions and routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One Lambda function. `timeout` in seconds, `memory` in MiB, `layers` = source directories in template order."""
+
+    name: str
+    code: Path
+    handler: str
+    runtime: str
+    environment: Mapping[str, str]
+    timeout: int
+    memory: int
+    layers: tuple[Path, ...]
+    reserved_concurrency: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one invocation ended: a payload, or an error as Lambda reports it (`errorType`, `errorMessage`).
+
+    `throttled` means the function never ran (429 TooManyRequestsException); `timed_out` that it was killed.
+    """
+
+    payload: Any = None
+    error_type: str | None = None
+    error_message: str | None = None
+    timed_out: bool = False
+    throttled: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """True when the function returned."""
+        return self.error_type is None and not self.throttled
+
+
+class Invoker(Protocol):
+    """Runs functions synchronously (RequestResponse). `function` is a logical id of the template."""
+
+    async def invoke(self, function: str, event: Mapping[str, Any]) -> Outcome:
+        """Never raises for what the function did: errors, time-outs and throttling are outcomes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizerSpec:
+    """A REQUEST authorizer. `identity_sources` as written, e.g. `method.request.header.Authorization`,
+    `route.request.querystring.ticket`; `ttl` in seconds, 0 = not cached.
+    """
+
+    name: str
+    function: str
+    identity_sources: tuple[str, ...]
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True)
+class LambdaIntegration:
+    """AWS_PROXY to the function with this logical id. `timeout_ms` is API Gateway's, not the function's."""
+
+    function: str
+    timeout_ms: int = 29_000
+
+
+@dataclass(frozen=True, slots=True)
+class MockIntegration:
+    """MOCK: answers from the template alone. Header values are mapping expressions (`'literal'` in quotes)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+Integration = LambdaIntegration | MockIntegration
+
+
+@dataclass(frozen=True, slots=True)
+class RestRoute:
+    """`path` in API Gateway's syntax (`/callbacks/{proxy+}`); `method` upper-case or `ANY`; no authorizer = open."""
+
+    path: str
+    method: str
+    integration: Integration
+    authorizer: AuthorizerSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayResponse:
+    """An override of one gateway response. `status` None keeps AWS's own; header values are mapping expressions
+    (`'literal'` in quotes, else `method.request.header.X` or `context.x`); templates by content type, with `$context.…`.
+    """
+
+    kind: str
+    status: int | None
+    headers: Mapping[str, str]
+    templates: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Token bucket of a stage: requests a second and burst."""
+
+    rate: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestApi:
+    """The REST API (v1). `identifier` is the local API id that events carry."""
+
+    name: str
+    identifier: str
+    stage: str
+    routes: tuple[RestRoute, ...]
+    gateway_responses: Mapping[str, GatewayResponse]
+    binary_media_types: tuple[str, ...]
+    throttle: Throttle | None
+
+
+@dataclass(frozen=True, slots=True)
+class SocketRoute:
+    """A WebSocket route. `two_way` = it has a route response, so what the integration returns goes to the client."""
+
+    key: str
+    integration: Integration
+    two_way: bool
+    authorizer: AuthorizerSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class SocketApi:
+    """The WebSocket API. `selection` is the route selection expression, `$request.body.action`."""
+
+    name: str
+    identifier: str
+    stage: str
+    selection: str
+    routes: Mapping[str, SocketRoute]
+    throttle: Throttle | None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """An SQS queue with its attributes as the SQS API takes them, without the redrive policy."""
+
+    name: str
+    queue_name: str
+    attributes: Mapping[str, str]
+    dead_letters: str | None
+    max_receive_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """A queue feeding a function. `window` in seconds (MaximumBatchingWindowInSeconds)."""
+
+    function: str
+    queue: str
+    batch_size: int
+    window: int
+    partial_failures: bool
+    maximum_concurrency: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """`rate(…)` or `cron(…)` calling a function with `payload` (None: EventBridge's own event)."""
+
+    name: str
+    function: str
+    expression: str
+    payload: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A DynamoDB table: `definition` is the body of CreateTable, `ttl_attribute` what expires its items."""
+
+    name: str
+    table_name: str
+    definition: Mapping[str, Any]
+    ttl_attribute: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret: `value` when the template gives one, else `generate` as GenerateSecretString."""
+
+    name: str
+    secret_name: str
+    value: str | None
+    generate: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomResource:
+    """A custom resource and the function behind its ServiceToken."""
+
+    name: str
+    kind: str
+    function: str
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """All of the template that exists on one machine."""
+
+    functions: Mapping[str, FunctionSpec]
+    rest: RestApi
+    socket: SocketApi
+    queues: Mapping[str, Queue]
+    event_sources: tuple[EventSource, ...]
+    schedules: tuple[Schedule, ...]
+    tables: Mapping[str, Table]
+    secrets: Mapping[str, Secret]
+    custom_resources: tuple[CustomResource, ...]
+
+
+Kind = Literal["installed", "embedded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Loopback ports of one running stack."""
+
+    http: int
+    websocket: int
+    database: int
+    emulator: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalValues:
+    """What references to cloud resources become here: attributes by `LogicalId.Attribute`, parameters, variables.
+
+    `variables` replaces environment variables that a function has (never adds any), `parameters` template parameters.
+    """
+
+    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
