@@ -1,0 +1,1 @@
+"""WedSync Threads: the product, without a Lambda or a gateway in sight."""

@@ -1,0 +1,1 @@
+"""Who is asking, and the directory of people, organizations and weddings."""

@@ -1,0 +1,1 @@
+"""What the product stands on; no product words in here."""
