@@ -1,0 +1,144 @@
+# Everything a person or CI does with this project; `make help` lists it.
+# Needed on the machine: python3 (3.11 or newer) with venv, make, git. The rest is installed here, into this folder.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN    := .venv/bin
+UV     := $(BIN)/uv
+# A python3.13 on PATH may be a shim that does not run: the first one that runs is taken.
+PYTHON313 ?= $(shell for p in $$(type -ap python3.13); do if $$p -c '' 2>/dev/null; then echo $$p; break; fi; done)
+
+# Compiled packages fit one version of Python: its tag names the folders they are installed in.
+PYTAG  := cp$(shell p=$(BIN)/python; test -x $$p || p=$(PYTHON); $$p -c 'import sys; print("%d%d" % sys.version_info[:2])')
+python_of = $(if $(filter $(PYTAG),$(1)),$(BIN)/python,.venv-3.13/bin/python)
+
+LAYERS    := $(patsubst layers/%/requirements.txt,%,$(wildcard layers/*/requirements.txt))
+FUNCTIONS := $(patsubst functions/%/requirements.txt,%,$(wildcard functions/*/requirements.txt))
+packages   = $(LAYERS:%=.layers/%-$(1)/.installed) $(FUNCTIONS:%=.functions/%-$(1)/.installed)
+
+RUNTIME := .venv/.local $(call packages,$(PYTAG)) .tools/emulator/.installed
+TESTING := $(RUNTIME) .venv/.dev .tools/sam/.installed
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export SAM_CLI_TELEMETRY := 0
+install := $(UV) pip install --quiet --require-hashes
+
+.PHONY: help
+help: ## Show what there is to do
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+##### Using it
+
+.PHONY: up
+up: $(RUNTIME) ## Start everything on this machine (options: make up ARGS="--http-port 9080")
+	$(BIN)/python -m local up $(ARGS)
+
+.PHONY: setup
+setup: $(TESTING) ## Install everything, so that nothing needs the network afterwards
+
+##### Checking it
+
+.PHONY: test
+test: $(TESTING) ## Run every test (options: make test ARGS="-k florist")
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(TESTING) ## Run the unit and database tests
+	$(BIN)/python -m pytest tests/unit tests/database $(ARGS)
+
+.PHONY: check
+check: format-check lint imports types template coverage ## Everything CI runs
+
+.PHONY: format
+format: .venv/.dev ## Format the code and sort its imports
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: format-check
+format-check: .venv/.dev
+	$(BIN)/ruff format --check .
+
+.PHONY: lint
+lint: .venv/.dev ## Look for defects with ruff
+	$(BIN)/ruff check .
+
+.PHONY: imports
+imports: .venv/.dev ## Check who may import whom
+	PYTHONPATH=layers/core $(BIN)/lint-imports
+
+.PHONY: types
+types: .venv/.dev ## Check the types
+	$(BIN)/pyright
+
+.PHONY: template
+template: .tools/sam/.installed ## Validate the template as the deployment tools see it
+	.tools/sam/bin/sam validate --lint
+
+.PHONY: coverage
+coverage: $(TESTING) ## Run every test and measure what it reaches, worker processes included
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+##### Deploying it
+
+.PHONY: build
+build: .tools/sam/.installed ## Build what is deployed
+	.tools/sam/bin/sam build
+
+##### Environments: each is a stamp file, so that a second make has nothing to do
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3")'
+	$(PYTHON) -m venv .venv
+
+$(UV): requirements/uv.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement $<
+	touch $@
+
+.venv/.local: requirements/local.txt | $(UV)
+	$(install) --python $(BIN)/python --requirement $<
+	touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.local
+	$(install) --python $(BIN)/python --requirement $<
+	touch $@
+
+.venv-3.13/.dev: requirements/dev.txt | $(UV)
+	rm -rf $(@D)
+	$(UV) venv --quiet --python $(PYTHON313) $(@D)
+	$(install) --python $(@D)/bin/python --requirement $<
+	touch $@
+
+.tools/%/.installed: requirements/%.txt | $(UV)
+	rm -rf $(@D)
+	$(UV) venv --quiet --python $(BIN)/python $(@D)
+	$(install) --python $(@D)/bin/python --requirement $<
+	touch $@
+
+# Third-party packages of a layer or a function, for local workers: they see these and the source, nothing else.
+define packages_rule
+.$(1)/$(2)-%/.installed: $(1)/$(2)/requirements.txt | $(UV)
+	rm -rf $$(@D)
+	$(install) --compile-bytecode --python $$(call python_of,$$*) --target $$(@D) --requirement $$<
+	touch $$@
+endef
+$(foreach l,$(LAYERS),$(eval $(call packages_rule,layers,$(l))))
+$(foreach f,$(FUNCTIONS),$(eval $(call packages_rule,functions,$(f))))
+
+.PHONY: requirements
+requirements: | $(UV) ## Pin the newest versions (order matters: later files are held to the core layer's pins)
+	for f in uv sam emulator; do $(call compile,requirements,$$f); done
+	$(call compile,layers/core,requirements)
+	$(call compile,functions/migrate,requirements)
+	for f in local dev; do $(call compile,requirements,$$f); done
+
+compile = (cd $(1) && $(CURDIR)/$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header $(2).in --output-file $(2).txt)
