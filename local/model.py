@@ -1,16 +1,16 @@
-"""What `template.yaml` says, as data: the only thing the gateways and the runner know about functions and routes."""
+"""What `template.yaml` says, as data: all that gateways and runner know about functions and routes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """One Lambda function. `timeout` in seconds, `memory` in MiB, `layers` = source directories in template order."""
+    """One Lambda function. `timeout` in seconds, `memory` in MiB, `layers` = source directories in order."""
 
     name: str
     code: Path
@@ -72,7 +72,7 @@ class LambdaIntegration:
 
 @dataclass(frozen=True, slots=True)
 class MockIntegration:
-    """MOCK: answers from the template alone. Header values are mapping expressions (`'literal'` in quotes)."""
+    """MOCK: answers from the template alone. Header values are mapping expressions, `'literal'` in quotes."""
 
     status: int
     headers: Mapping[str, str]
@@ -84,7 +84,7 @@ Integration = LambdaIntegration | MockIntegration
 
 @dataclass(frozen=True, slots=True)
 class RestRoute:
-    """`path` in API Gateway's syntax (`/callbacks/{proxy+}`); `method` upper-case or `ANY`; no authorizer = open."""
+    """`path` as in `/callbacks/{proxy+}`; `method` upper-case or `ANY`; open without authorizer."""
 
     path: str
     method: str
@@ -94,8 +94,8 @@ class RestRoute:
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
-    """An override of one gateway response. `status` None keeps AWS's own; header values are mapping expressions
-    (`'literal'` in quotes, else `method.request.header.X` or `context.x`); templates by content type, with `$context.…`.
+    """An override of one gateway response. `status` None keeps AWS's own; templates by content type hold
+    `$context.…`; header values are mapping expressions (`'literal'`, `method.request.header.X`, `context.x`).
     """
 
     kind: str
@@ -127,7 +127,7 @@ class RestApi:
 
 @dataclass(frozen=True, slots=True)
 class SocketRoute:
-    """A WebSocket route. `two_way` = it has a route response, so what the integration returns goes to the client."""
+    """A WebSocket route. `two_way`: it has a route response, so the client gets what the integration returns."""
 
     key: str
     integration: Integration
@@ -225,24 +225,11 @@ class Template:
     custom_resources: tuple[CustomResource, ...]
 
 
-Kind = Literal["installed", "embedded"]
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Loopback ports of one running stack."""
-
-    http: int
-    websocket: int
-    database: int
-    emulator: int
-
-
 @dataclass(frozen=True, slots=True)
 class LocalValues:
-    """What references to cloud resources become here: attributes by `LogicalId.Attribute`, parameters, variables.
+    """What references to cloud resources become here: attributes by `LogicalId.Attribute`, parameters.
 
-    `variables` replaces environment variables that a function has (never adds any), `parameters` template parameters.
+    `variables` replaces environment variables that a function has and never adds any.
     """
 
     attributes: Mapping[str, str] = field(default_factory=dict[str, str])

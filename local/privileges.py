@@ -1,0 +1,69 @@
+"""PostgreSQL refuses root: here root gives up being root, for one child process alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from local.processes import LocalError
+
+# The kernel's overflow uid: it exists everywhere, owns nothing and needs no account.
+_NOBODY = 65534
+
+
+def dropped(directory: Path, death_signal: signal.Signals) -> list[str | Path]:
+    """The command prefix to use `directory` without being root; empty for ordinary users.
+
+    Raises: LocalError when this machine offers no way.
+    """
+    if os.geteuid() != 0:
+        return []
+    owner = directory.stat().st_uid
+    if owner == 0:
+        return [*_namespace(), "setpriv", "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
+    return [*_other_user(owner), "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
+
+
+def hand_over(directory: Path) -> None:
+    """Make a new directory usable under `dropped`: where user namespaces are refused it goes to nobody."""
+    if os.geteuid() != 0:
+        return
+    parent = directory.parent.stat()
+    # In a directory of somebody else the data belongs to him too, so that he can start the stack himself.
+    if parent.st_uid != 0:
+        os.chown(directory, parent.st_uid, parent.st_gid)
+    elif not _works((*_namespace(), "test", "-x", str(directory))):
+        if not _works((*_other_user(_NOBODY), "--", "true")):
+            raise LocalError(
+                "PostgreSQL refuses root, and neither `unshare --user` nor `setpriv --reuid` works here"
+            )
+        os.chown(directory, _NOBODY, _NOBODY)
+
+
+def _namespace() -> tuple[str, ...]:
+    # Inside, root is called nobody but keeps root's access to root's files.
+    return ("unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--")
+
+
+def _other_user(uid: int) -> tuple[str, ...]:
+    # The one capability kept lets it pass parent folders that are closed to others.
+    capability = "-all,+dac_override"
+    return (
+        "setpriv",
+        f"--reuid={uid}",
+        f"--regid={uid}",
+        "--clear-groups",
+        f"--inh-caps={capability}",
+        f"--ambient-caps={capability}",
+    )
+
+
+@cache
+def _works(command: tuple[str, ...]) -> bool:
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -1,0 +1,96 @@
+"""Child processes that cannot outlive the runner, and loopback ports."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class LocalError(Exception):
+    """Something on this machine is in the way; the message is one line for the person who ran the command."""
+
+
+def spawn(
+    argv: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str],
+    cwd: Path,
+    output: IO[bytes] | int,
+    death_signal: signal.Signals = signal.SIGKILL,
+) -> subprocess.Popen[bytes]:
+    """Start a process in its own session; the kernel sends it `death_signal` when the runner dies (Linux).
+
+    Call it from the main thread: the kernel takes the death of the *thread* that forked for the parent's.
+    """
+    parent = os.getpid()
+
+    def tie_to_parent() -> None:
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, death_signal)
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return subprocess.Popen(
+        [str(part) for part in argv],
+        env=dict(environment),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=tie_to_parent,
+    )
+
+
+def stop(process: subprocess.Popen[bytes], sig: signal.Signals, patience: float) -> None:
+    """Send `sig`, wait `patience` seconds, then kill the whole session of the process."""
+    if process.poll() is None:
+        process.send_signal(sig)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def works_in(pid: int, directory: Path) -> bool:
+    """True when the process lives and works in that directory, as a postmaster does in its cluster's (Linux)."""
+    try:
+        return Path(f"/proc/{pid}/cwd").resolve(strict=True) == directory.resolve()
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    """A loopback TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def require_port(port: int, purpose: str) -> int:
+    """`port` if it can be bound on loopback, any free one for 0.
+
+    Raises: LocalError when it is taken.
+    """
+    if port == 0:
+        return free_port()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise LocalError(
+                f"port {port} ({purpose}) cannot be used: {os.strerror(error.errno or 0)}"
+            ) from None
+    return port
