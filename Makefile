@@ -140,5 +140,6 @@ requirements: | $(UV) ## Pin the newest versions (order matters: later files are
 	$(call compile,functions/migrate,requirements)
 	for f in local dev; do $(call compile,requirements,$$f); done
 
+# Where packages come from is the machine's business: uv writes no index into the files unless told to.
 compile = (cd $(1) && $(CURDIR)/$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header $(2).in --output-file $(2).txt)
+	--generate-hashes --no-header $(2).in --output-file $(2).txt)
