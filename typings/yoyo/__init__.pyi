@@ -1,0 +1,16 @@
+from collections.abc import Sequence
+from typing import Protocol
+
+class Migration:
+    id: str
+
+class _Connection(Protocol):
+    def close(self) -> None: ...
+
+class Backend:
+    connection: _Connection
+    def to_apply(self, migrations: Sequence[Migration]) -> Sequence[Migration]: ...
+    def apply_migrations(self, migrations: Sequence[Migration]) -> None: ...
+
+def read_migrations(*sources: str) -> Sequence[Migration]: ...
+def get_backend(uri: str) -> Backend: ...
