@@ -127,7 +127,7 @@ class RestApi:
 
 @dataclass(frozen=True, slots=True)
 class SocketRoute:
-    """A WebSocket route. `two_way`: it has a route response, so the client gets what the integration returns."""
+    """A WebSocket route. `two_way`: a route response passes what the integration returns to the client."""
 
     key: str
     integration: Integration

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -16,25 +17,26 @@ _NOBODY = 65534
 
 
 def dropped(directory: Path, death_signal: signal.Signals) -> list[str | Path]:
-    """The command prefix to use `directory` without being root; empty for ordinary users.
+    """The command prefix to use `directory` without being root; empty for ordinary users."""
+    tied = ["setpriv", "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
+    uid = os.geteuid()
+    owner = directory.stat().st_uid
+    if uid == 0 and owner != 0:
+        return [*_other_user(owner), *tied[1:]]
+    # initdb looks its user up: one without an account (containers) is called nobody, like root.
+    return [] if uid != 0 and _has_account(uid) else [*_namespace(), *tied]
+
+
+def hand_over(directory: Path) -> None:
+    """Make a new directory usable under `dropped`: where user namespaces are refused it goes to nobody.
 
     Raises: LocalError when this machine offers no way.
     """
     if os.geteuid() != 0:
-        return []
-    owner = directory.stat().st_uid
-    if owner == 0:
-        return [*_namespace(), "setpriv", "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
-    return [*_other_user(owner), "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
-
-
-def hand_over(directory: Path) -> None:
-    """Make a new directory usable under `dropped`: where user namespaces are refused it goes to nobody."""
-    if os.geteuid() != 0:
         return
     parent = directory.parent.stat()
     # In a directory of somebody else the data belongs to him too, so that he can start the stack himself.
-    if parent.st_uid != 0:
+    if parent.st_uid != 0 and _has_account(parent.st_uid):
         os.chown(directory, parent.st_uid, parent.st_gid)
     elif not _works((*_namespace(), "test", "-x", str(directory))):
         if not _works((*_other_user(_NOBODY), "--", "true")):
@@ -60,6 +62,14 @@ def _other_user(uid: int) -> tuple[str, ...]:
         f"--inh-caps={capability}",
         f"--ambient-caps={capability}",
     )
+
+
+def _has_account(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 @cache

@@ -64,7 +64,7 @@ def stop(process: subprocess.Popen[bytes], sig: signal.Signals, patience: float)
 
 
 def works_in(pid: int, directory: Path) -> bool:
-    """True when the process lives and works in that directory, as a postmaster does in its cluster's (Linux)."""
+    """True when the process lives and works in that directory, as a postmaster does (Linux)."""
     try:
         return Path(f"/proc/{pid}/cwd").resolve(strict=True) == directory.resolve()
     except OSError:
