@@ -75,7 +75,7 @@ def tls_context() -> ssl.SSLContext:
 class Line:
     """One connection. A line that failed or was closed by the peer is never used again."""
 
-    __slots__ = ("_buffer", "_socket", "address", "reused")
+    __slots__ = ("_buffer", "_poll", "_socket", "address", "reused")
 
     def __init__(self, address: Address, deadline: float) -> None:
         self.address = address
@@ -90,10 +90,12 @@ class Line:
                 self._socket = plain
         except OSError as error:
             raise UnreachableError(f"{address.authority}: {error}") from error
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
 
     def readable(self) -> bool:
         """Whether something is there to read: an answer, or on an idle line its end."""
-        return bool(select.select([self._socket], [], [], 0)[0])
+        return bool(self._poll.poll(0))
 
     def write(self, request: bytes, deadline: float) -> None:
         """Hand the request to the kernel; raises `ClosedError` on a stale line, else `UnreachableError`."""

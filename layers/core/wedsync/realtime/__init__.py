@@ -1,0 +1,1 @@
+"""Sockets: who is connected, what is pushed to them, and how a client catches up."""
