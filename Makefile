@@ -53,7 +53,7 @@ test-fast: $(TESTING) ## Run the unit and database tests
 	$(BIN)/python -m pytest tests/unit tests/database $(ARGS)
 
 .PHONY: check
-check: format-check lint imports types template coverage ## Everything CI runs
+check: format-check lint imports types template coverage embedded python313 ## Everything CI runs
 
 .PHONY: format
 format: .venv/.dev ## Format the code and sort its imports
@@ -77,8 +77,11 @@ types: .venv/.dev ## Check the types
 	$(BIN)/pyright
 
 .PHONY: template
-template: .tools/sam/.installed ## Validate the template as the deployment tools see it
+template: .tools/sam/.installed ## Validate the template, as written and as transformed
 	.tools/sam/bin/sam validate --lint
+	mkdir -p build
+	.tools/sam/bin/python tools/transform.py template.yaml > build/transformed.json
+	.tools/sam/bin/cfn-lint build/transformed.json
 
 .PHONY: coverage
 coverage: $(TESTING) ## Run every test and measure what it reaches, worker processes included
@@ -87,11 +90,33 @@ coverage: $(TESTING) ## Run every test and measure what it reaches, worker proce
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+.PHONY: embedded
+embedded: $(TESTING) ## Run the database and system tests on the embedded PostgreSQL
+	$(BIN)/python -m pytest tests/database tests/system --postgres embedded $(ARGS)
+
+.PHONY: python313
+python313: $(if $(PYTHON313),$(TESTING) .venv-3.13/.dev) ## Run the unit and database tests under Python 3.13, if there is one
+ifeq ($(PYTHON313),)
+	@echo "skipped: no working python3.13 on PATH"
+else
+	.venv-3.13/bin/python -m pytest tests/unit tests/database $(ARGS)
+endif
+
 ##### Deploying it
 
 .PHONY: build
 build: .tools/sam/.installed ## Build what is deployed
 	.tools/sam/bin/sam build
+
+.PHONY: sizes
+sizes: build ## Print the unzipped size of every function with its layers
+	$(BIN)/python tools/sizes.py
+
+.PHONY: docs
+docs: $(TESTING) ## Generate what is generated: OpenAPI, AsyncAPI, the drawing of the data
+	$(BIN)/python tools/openapi.py
+	$(BIN)/python tools/asyncapi.py
+	$(BIN)/python tools/erd.py
 
 ##### Environments: each is a stamp file, so that a second make has nothing to do
 
