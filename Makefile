@@ -159,12 +159,13 @@ $(foreach l,$(LAYERS),$(eval $(call packages_rule,layers,$(l))))
 $(foreach f,$(FUNCTIONS),$(eval $(call packages_rule,functions,$(f))))
 
 .PHONY: requirements
-requirements: | $(UV) ## Pin the newest versions (order matters: later files are held to the core layer's pins)
+requirements: | $(UV) ## Pin what *.in ask for (make requirements ARGS=--upgrade renews the pins)
 	for f in uv sam emulator; do $(call compile,requirements,$$f); done
 	$(call compile,layers/core,requirements)
 	$(call compile,functions/migrate,requirements)
 	for f in local dev; do $(call compile,requirements,$$f); done
 
-# Where packages come from is the machine's business: uv writes no index into the files unless told to.
-compile = (cd $(1) && $(CURDIR)/$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 \
-	--generate-hashes --no-header $(2).in --output-file $(2).txt)
+# The core layer is pinned before what is held to it. No index is written into the files: where packages come from
+# is the machine's business.
+compile = (cd $(1) && $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header $(ARGS) $(2).in --output-file $(2).txt)
