@@ -1,0 +1,181 @@
+"""Who is connected: one DynamoDB item per user, a map of his connections by device (decision 8).
+
+One connection per device follows from the key (R22). A connection is stored before `$connect`
+answers, so before its client can sync: what commits later finds it, by a strongly consistent read.
+Every function raises `aws.AwsError` when DynamoDB is in trouble; none of it may fail a send.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from wedsync.platform import aws
+from wedsync.platform.observability import logger
+from wedsync.platform.settings import settings
+
+LIFETIME_SECONDS = 2 * 60 * 60  # API Gateway ends a connection after two hours
+KEPT_SECONDS = LIFETIME_SECONDS + 60 * 60  # after the last connect no connection of the item is alive
+MAX_DEVICES = 10
+MAX_KEYS = 100  # of one BatchGetItem
+READ_SECONDS = 0.25  # a send waits no longer for the list of connections
+READ_ATTEMPTS = 4
+CONDITION_FAILED = "ConditionalCheckFailedException"
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One open socket; times in seconds since 1970."""
+
+    user_id: UUID
+    device_id: str
+    connection_id: str
+    connected_at: int
+    expires_at: int  # of the identity behind it, at most two hours after connecting
+    lagging: bool = False  # its buffer was full: no push until it has synced
+
+
+def opened(user_id: UUID, device_id: str, connection_id: str, token_expires_at: int) -> Connection:
+    """A connection that begins now."""
+    now = int(time.time())
+    return Connection(user_id, device_id, connection_id, now, min(now + LIFETIME_SECONDS, token_expires_at))
+
+
+def register(connection: Connection) -> tuple[Connection, ...]:
+    """Store it; returns those whose place it took: of the same device, or the oldest of too many."""
+    before = _put(connection)
+    others = sorted(
+        (each for each in before if each.device_id != connection.device_id),
+        key=lambda each: each.connected_at,
+    )
+    alive = [each for each in others if each.expires_at > connection.connected_at]
+    crowded_out = alive[: max(0, len(alive) - MAX_DEVICES + 1)]
+    for each in {*others} - {*alive} | {*crowded_out}:
+        remove(each)
+    replaced = [each for each in before if each.device_id == connection.device_id]
+    return tuple(each for each in (*replaced, *crowded_out) if each.connection_id != connection.connection_id)
+
+
+def remove(connection: Connection) -> None:
+    """Forget it, unless its device has connected again meanwhile."""
+    _update(connection, "remove #connections.#device", "#connections.#device.connection_id = :id")
+
+
+def mark_lagging(connection: Connection) -> None:
+    """Leave it out of pushes until it has synced (`settle`)."""
+    _update(
+        connection,
+        "set #connections.#device.lagging = :yes",
+        "#connections.#device.connection_id = :id",
+        {":yes": {"BOOL": True}},
+    )
+
+
+def settle(connection: Connection) -> bool:
+    """Push to it again. To be called before the log is read, or a commit in between is missed.
+
+    False if it is not registered: it was replaced, or the table was lost.
+    """
+    return _update(
+        connection, "remove #connections.#device.lagging", "#connections.#device.connection_id = :id"
+    )
+
+
+def find(user_ids: Collection[UUID], seconds: float = READ_SECONDS) -> list[Connection]:
+    """The connections of these people, also expired ones, by strongly consistent reads (R22)."""
+    deadline = time.monotonic() + seconds
+    keys = [{"pk": {"S": _key(user_id)}} for user_id in user_ids]
+    found: list[Connection] = []
+    for first in range(0, len(keys), MAX_KEYS):
+        for item in _read(keys[first : first + MAX_KEYS], deadline):
+            found.extend(_parse(item))
+    return found
+
+
+def _read(keys: list[Item], deadline: float) -> Iterator[Item]:
+    table = settings().connections_table
+    for attempt in range(READ_ATTEMPTS):
+        wanted = {"Keys": keys, "ConsistentRead": True}
+        left = max(deadline - time.monotonic(), 0.01)
+        answer = aws.call("dynamodb", "BatchGetItem", {"RequestItems": {table: wanted}}, seconds=left)
+        yield from answer["Responses"].get(table, [])
+        unprocessed = answer.get("UnprocessedKeys", {}).get(table)
+        if not unprocessed:
+            return
+        keys = unprocessed["Keys"]
+        time.sleep(min(0.005 * 2**attempt, max(deadline - time.monotonic(), 0)))
+    logger().warning("connections left unread", extra={"users": len(keys)})
+
+
+def _put(connection: Connection) -> list[Connection]:
+    """Write the entry into the user's map, or the map; returns the entries that were there before."""
+    entry = {
+        "M": {
+            "connection_id": {"S": connection.connection_id},
+            "connected_at": {"N": str(connection.connected_at)},
+            "expires_at": {"N": str(connection.expires_at)},
+        }
+    }
+    values = {":ttl": {"N": str(connection.connected_at + KEPT_SECONDS)}}
+    forms = (
+        ("#connections.#device = :entry", "attribute_exists(#connections)", entry),
+        ("#connections = :entry", "attribute_not_exists(#connections)", {"M": {connection.device_id: entry}}),
+    )
+    names = {"#connections": "connections", "#ttl": "ttl"}
+    for assignment, condition, value in (*forms, *forms):
+        request = {
+            "TableName": settings().connections_table,
+            "Key": {"pk": {"S": _key(connection.user_id)}},
+            "UpdateExpression": f"set {assignment}, #ttl = :ttl",
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names
+            | ({"#device": connection.device_id} if "#device" in assignment else {}),
+            "ExpressionAttributeValues": values | {":entry": value},
+            "ReturnValues": "ALL_OLD",
+        }
+        try:
+            return list(_parse(aws.call("dynamodb", "UpdateItem", request).get("Attributes", {})))
+        except aws.AwsError as error:
+            if error.code != CONDITION_FAILED:
+                raise
+    raise aws.UnavailableError("Contended", "the user's item changed under every attempt", 0)
+
+
+def _update(connection: Connection, expression: str, condition: str, values: Item | None = None) -> bool:
+    request = {
+        "TableName": settings().connections_table,
+        "Key": {"pk": {"S": _key(connection.user_id)}},
+        "UpdateExpression": expression,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {"#connections": "connections", "#device": connection.device_id},
+        "ExpressionAttributeValues": {":id": {"S": connection.connection_id}, **(values or {})},
+    }
+    try:
+        aws.call("dynamodb", "UpdateItem", request)
+    except aws.AwsError as error:
+        if error.code == CONDITION_FAILED:
+            return False
+        raise
+    return True
+
+
+def _parse(item: Item) -> Iterator[Connection]:
+    for device_id, entry in item.get("connections", {}).get("M", {}).items():
+        fields = entry["M"]
+        yield Connection(
+            user_id=UUID(item["pk"]["S"][2:]),
+            device_id=device_id,
+            connection_id=fields["connection_id"]["S"],
+            connected_at=int(fields["connected_at"]["N"]),
+            expires_at=int(fields["expires_at"]["N"]),
+            lagging="lagging" in fields,
+        )
+
+
+def _key(user_id: UUID) -> str:
+    return f"U#{user_id}"
