@@ -106,7 +106,7 @@ endif
 
 .PHONY: build
 build: .tools/sam/.installed ## Build what is deployed
-	.tools/sam/bin/sam build
+	PYTHON=$(CURDIR)/$(BIN)/python PYTHON313="$(PYTHON313)" .tools/sam/bin/sam build
 
 .PHONY: sizes
 sizes: build ## Print the unzipped size of every function with its layers
