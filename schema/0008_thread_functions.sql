@@ -157,6 +157,32 @@ as $$
 $$;
 comment on function app.participants(uuid) is 'The people of a thread the caller sees, with names that are otherwise not his to read.';
 
+create function app.my_message(thread uuid, sent_as uuid) returns setof wedsync.thread_messages
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select m.* from wedsync.thread_messages m
+     where m.thread_id = thread and m.client_msg_id = sent_as and m.sender_id = app.user_id() and m.thread_id = any (app.visible_threads())
+$$;
+comment on function app.my_message(uuid, uuid) is 'R13: the caller''s own message by its client_msg_id, also from before his present window.';
+
+create function app.refuse(verdict text) returns text
+language plpgsql immutable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    case verdict
+        when 'not_a_host' then
+            raise exception 'only the couple and planners send emergencies' using errcode = 'WS403';
+        when 'unknown_parent' then
+            raise exception 'no such message in this thread' using errcode = 'WS422', hint = 'message.parent_message_id';
+        when 'unknown_mention' then
+            raise exception 'not a participant of this thread' using errcode = 'WS422', hint = 'message.mentions';
+        else
+            raise exception 'the message was refused' using errcode = 'WS409';
+    end case;
+end
+$$;
+comment on function app.refuse(text) is 'Fails the transaction for a verdict on a thread''s first message.';
+
 create function app.unread_counts(threads uuid[]) returns table (thread_id uuid, unread bigint)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -174,8 +200,8 @@ comment on function app.unread_counts(uuid[]) is 'R15: others'' live, non-system
 revoke all on all functions in schema private from public;
 revoke all on function
     app.create_thread(uuid, uuid, text, text, text, text, jsonb, jsonb, uuid[], text[]), app.add_participant(uuid, uuid, text, text, bigint),
-    app.remove_participant(uuid, uuid), app.participants(uuid), app.unread_counts(uuid[]) from public;
+    app.remove_participant(uuid, uuid), app.participants(uuid), app.my_message(uuid, uuid), app.refuse(text), app.unread_counts(uuid[]) from public;
 grant execute on function
     app.create_thread(uuid, uuid, text, text, text, text, jsonb, jsonb, uuid[], text[]), app.add_participant(uuid, uuid, text, text, bigint),
-    app.remove_participant(uuid, uuid), app.participants(uuid), app.unread_counts(uuid[]) to wedsync_app;
+    app.remove_participant(uuid, uuid), app.participants(uuid), app.my_message(uuid, uuid), app.refuse(text), app.unread_counts(uuid[]) to wedsync_app;
 reset role;

@@ -74,7 +74,7 @@ def _connect() -> psycopg.Connection[DictRow]:
     host, port, user = known.database_host, known.database_port, known.database_user
     password = aws.rds_token(host, port, user) if known.database_auth == "iam" else known.database_password
     try:
-        return psycopg.connect(
+        return psycopg.Connection[DictRow].connect(
             host=host,
             port=port,
             dbname=known.database_name,

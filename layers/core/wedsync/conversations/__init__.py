@@ -1,0 +1,1 @@
+"""Threads, their participants, messages and log. Knows nothing of sockets or notifications."""

@@ -1,0 +1,181 @@
+"""Sending and reading messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Literal, TypedDict
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from wedsync.conversations import messages_sql, resources
+from wedsync.conversations.events import Change, Committed, event
+from wedsync.conversations.models import MessageQuery, NewMessage
+from wedsync.platform import cursors
+from wedsync.platform.context import Caller
+from wedsync.platform.db import Rows, Statement, transaction
+from wedsync.platform.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
+from wedsync.platform.ids import uuid7
+from wedsync.trust.sanitising import to_html
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one message: it is in the log (`ok`, `duplicate`), or `problem` says why not."""
+
+    client_msg_id: UUID
+    status: Literal["ok", "duplicate", "error"]
+    message: resources.Message | None
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The results of a send in the order of its messages."""
+
+    thread_id: UUID
+    epoch: str
+    results: tuple[Result, ...]
+
+
+class MessagePage(TypedDict):
+    """Messages by ascending seq; `head_seq` and `epoch` of the thread at that moment."""
+
+    data: list[resources.Message]
+    next_cursor: str | None
+    head_seq: int
+    epoch: str
+
+
+def send(who: Caller, thread_id: UUID, messages: Sequence[NewMessage]) -> Committed[Sent]:
+    """Send messages in their order, in one transaction and one round trip (R9, R13, R17).
+
+    Each has a result of its own: a refused one leaves the others alone. Raises NotFound for a thread
+    that the sender does not see, Unavailable when repeating with the same client_msg_ids is all one can do.
+    """
+    _, *answers = transaction(who, *statements(thread_id, messages))
+    return committed(thread_id, messages, answers)
+
+
+def statements(
+    thread_id: UUID, messages: Sequence[NewMessage], *, all_or_nothing: bool = False
+) -> list[Statement]:
+    """The lock and one statement per message; `all_or_nothing` fails the transaction with the first refusal."""
+    lock: Statement = (messages_sql.LOCK, {"thread_id": thread_id})
+    mode = {"all_or_nothing": all_or_nothing}
+    return [lock, *((messages_sql.SEND, _values(thread_id, message) | mode) for message in messages)]
+
+
+def committed(thread_id: UUID, messages: Sequence[NewMessage], answers: Sequence[Rows]) -> Committed[Sent]:
+    """What `statements` without the lock answered, as results and the change to push."""
+    rows = [row for answer in answers for row in answer]
+    if len(rows) != len(messages):
+        raise NotFound
+    results = tuple(_result(message, row) for message, row in zip(messages, rows, strict=True))
+    new = [row for row in rows if row["verdict"] == "ok"]
+    sent = Sent(thread_id, rows[0]["epoch"] if rows else "", results)
+    return Committed(sent, (_change(sent, new),) if new else ())
+
+
+def _values(thread_id: UUID, message: NewMessage) -> dict[str, Any]:
+    return {
+        "id": uuid7(),
+        "thread_id": thread_id,
+        "message": message.message,
+        "message_html": to_html(message.message),
+        "message_type": message.message_type,
+        "priority_level": message.priority_level,
+        "parent_message_id": message.parent_message_id,
+        "mentions": list(message.mentions),
+        "wedding_context": Jsonb(message.wedding_context),
+        "metadata": Jsonb(message.metadata),
+        "client_msg_id": message.client_msg_id,
+        "fingerprint": _fingerprint(message),
+    }
+
+
+def _fingerprint(message: NewMessage) -> bytes:
+    """Tells the same message from another one under the same client_msg_id."""
+    asked = message.model_dump(mode="json", exclude={"client_msg_id"})
+    return sha256(json.dumps(asked, sort_keys=True).encode()).digest()
+
+
+def _result(message: NewMessage, row: Mapping[str, Any]) -> Result:
+    verdict = row["verdict"]
+    if verdict in ("ok", "duplicate"):
+        return Result(message.client_msg_id, verdict, resources.message(row), None)
+    return Result(message.client_msg_id, "error", None, _problem(verdict))
+
+
+def _problem(verdict: str) -> Problem:
+    match verdict:
+        case "reused":
+            return Conflict("this client_msg_id belongs to another message")
+        case "not_active":
+            return Conflict("the thread takes no messages")
+        case "not_a_host":
+            return Forbidden("only the couple and planners send emergencies")
+        case "unknown_parent":
+            return _invalid("parent_message_id", "no such message in this thread")
+        case "unknown_mention":
+            return _invalid("mentions", "not a participant of this thread")
+        case _:
+            return Forbidden("you may read this thread, not post in it")
+
+
+def _invalid(field: str, why: str) -> Invalid:
+    return Invalid(why, errors=(FieldError(field, why),))
+
+
+def _change(sent: Sent, rows: Sequence[Mapping[str, Any]]) -> Change:
+    """`at`, actor and kind of a message.created follow from its message."""
+    told = tuple(event(_created(row), resources.message(row)) for row in rows)
+    audience = frozenset(rows[-1]["audience"])
+    return Change(sent.thread_id, sent.epoch, rows[-1]["seq"], told, audience, frozenset())
+
+
+def _created(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        "seq": row["seq"],
+        "kind": "message.created",
+        "at": row["created_at"],
+        "actor_id": row["sender_id"],
+        "user_id": None,
+    }
+
+
+def page(who: Caller, thread_id: UUID, query: MessageQuery) -> MessagePage:
+    """A page of messages inside the caller's windows. Raises NotFound, Invalid for a foreign cursor."""
+    newer, seq = _anchor(thread_id, query)
+    text = messages_sql.NEWER if newer else messages_sql.OLDER
+    values = {"thread_id": thread_id, "seq": seq, "limit": query.limit}
+    heads, rows = transaction(who, (messages_sql.HEAD, {"thread_id": thread_id}), (text, values))
+    if not heads:
+        raise NotFound
+    shown, more = rows[: query.limit], len(rows) > query.limit
+    following = cursors.encode("messages", [str(thread_id), newer, shown[-1]["seq"]]) if more else None
+    ascending = shown if newer else shown[::-1]
+    data: list[resources.Message] = [
+        {**resources.message(row), "is_read": row["is_read"]} for row in ascending
+    ]
+    return {
+        "data": data,
+        "next_cursor": following,
+        "head_seq": heads[0]["head_seq"],
+        "epoch": heads[0]["epoch"],
+    }
+
+
+def _anchor(thread_id: UUID, query: MessageQuery) -> tuple[bool, int | None]:
+    """Whether to walk towards newer messages, and from which seq."""
+    if query.cursor is not None:
+        made_for, newer, seq = cursors.decode("messages", query.cursor)
+        if made_for != str(thread_id):
+            raise _invalid("cursor", "a cursor of another thread")
+        return newer, seq
+    if query.after_seq is not None:
+        return True, query.after_seq
+    return False, query.before_seq

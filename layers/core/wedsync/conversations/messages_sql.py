@@ -1,0 +1,109 @@
+"""SQL of messages. All of it runs under row-level security: what is hidden is not there."""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+# The seq lock comes first; SEND checks in a later statement, with a later snapshot (R9).
+LOCK: Final[LiteralString] = "select id from communication_threads where id = %(thread_id)s for no key update"
+
+# Visible -> duplicate -> status and rights -> write (R13). One row; none if the thread is not visible.
+# Without a verdict of ok nothing is written and no seq is taken; all_or_nothing refuses the whole transaction then.
+SEND: Final[LiteralString] = """
+    with thread as (
+        select t.id, t.status, p.role, m.role as wedding_role
+          from communication_threads t
+          left join thread_participants p on p.thread_id = t.id and p.user_id = (select app.user_id()) and p.left_at is null
+          left join wedding_members m on m.wedding_id = t.wedding_id and m.user_id = (select app.user_id())
+         where t.id = %(thread_id)s
+    ), known as (
+        select * from app.my_message(%(thread_id)s, %(client_msg_id)s)
+    ), judged as (
+        select case
+                 when known.fingerprint = %(fingerprint)s then 'duplicate'
+                 when known.id is not null then 'reused'
+                 when thread.role is null or thread.role = 'observer' then 'not_a_poster'
+                 when thread.status <> 'active' then 'not_active'
+                 when %(priority_level)s = 'emergency' and thread.wedding_role not in ('couple', 'planner') then 'not_a_host'
+                 when %(parent_message_id)s::uuid is not null and not exists (
+                        select from thread_messages r where r.thread_id = thread.id and r.id = %(parent_message_id)s) then 'unknown_parent'
+                 when exists (select from unnest(%(mentions)s::uuid[]) named where not exists (
+                        select from thread_participants q where q.thread_id = thread.id and q.user_id = named and q.left_at is null))
+                      then 'unknown_mention'
+                 else 'ok'
+               end as verdict
+          from thread left join known on true
+    ), numbered as (
+        update communication_threads t
+           set last_seq = t.last_seq + 1, last_activity_at = greatest(app.now(), t.last_activity_at),
+               changed_xid = pg_current_xact_id()::text::bigint
+          from judged
+         where t.id = %(thread_id)s and judged.verdict = 'ok'
+        returning t.last_seq as seq, t.last_activity_at as at
+    ), written as (
+        insert into thread_messages (id, thread_id, seq, sender_id, parent_message_id, message, message_html, message_type, priority_level,
+                                     mentions, wedding_context, metadata, client_msg_id, fingerprint, created_at)
+        select %(id)s, %(thread_id)s, numbered.seq, (select app.user_id()), %(parent_message_id)s, %(message)s, %(message_html)s,
+               %(message_type)s, %(priority_level)s, %(mentions)s::uuid[], %(wedding_context)s, %(metadata)s, %(client_msg_id)s,
+               %(fingerprint)s, numbered.at
+          from numbered
+        returning *
+    ), logged as (
+        insert into thread_events (thread_id, seq, kind, at, actor_id, message_id)
+        select thread_id, seq, 'message.created', created_at, sender_id, id from written
+        returning thread_id, seq, at
+    ), queued as (
+        insert into outbox (thread_id, seq, lane, created_at)
+        select thread_id, seq, case %(priority_level)s when 'emergency' then 'emergency' else 'ordinary' end, at from logged
+    ), shown as (
+        select * from written union all select * from known
+    )
+    select judged.verdict, app.epoch() as epoch, shown.*,
+           case judged.verdict when 'ok' then app.audience(shown.thread_id, shown.seq) end as audience,
+           case when judged.verdict <> 'ok' and %(all_or_nothing)s then app.refuse(judged.verdict) end as refused
+      from judged left join shown on true
+"""
+
+_READ: Final[LiteralString] = """
+    select m.*, p.user_id is null or m.sender_id = p.user_id or m.seq <= p.read_seq as is_read
+      from thread_messages m
+      left join thread_participants p on p.thread_id = m.thread_id and p.user_id = (select app.user_id()) and p.left_at is null
+     where m.thread_id = %(thread_id)s
+"""
+
+# Both walk the unique index (thread_id, seq).
+OLDER: Final[LiteralString] = (
+    _READ + " and (%(seq)s::bigint is null or m.seq < %(seq)s) order by m.seq desc limit %(limit)s + 1"
+)
+NEWER: Final[LiteralString] = _READ + " and m.seq > %(seq)s order by m.seq limit %(limit)s + 1"
+
+HEAD: Final[LiteralString] = (
+    "select last_seq as head_seq, app.epoch() as epoch from communication_threads where id = %(thread_id)s"
+)
+
+# Cursors only rise, never beyond the head, and only within their epoch (R2, R4, R15).
+_RISE: Final[LiteralString] = """
+           changed_xid = pg_current_xact_id()::text::bigint
+      from unnest(%(thread_ids)s::uuid[], %(seqs)s::bigint[]) stated (thread_id, seq)
+      join communication_threads t on t.id = stated.thread_id
+     where p.thread_id = t.id and p.user_id = (select app.user_id()) and p.left_at is null and app.epoch() = %(epoch)s
+"""
+DELIVERED: Final[LiteralString] = (
+    "update thread_participants p set delivered_seq = least(stated.seq, t.last_seq),"
+    + _RISE
+    + " and least(stated.seq, t.last_seq) > p.delivered_seq"
+)
+READ: Final[LiteralString] = (
+    "update thread_participants p set read_seq = least(stated.seq, t.last_seq),"
+    " delivered_seq = greatest(p.delivered_seq, least(stated.seq, t.last_seq)),"
+    + _RISE
+    + " and least(stated.seq, t.last_seq) > p.read_seq"
+)
+
+CURSORS: Final[LiteralString] = """
+    select app.epoch() as epoch, t.last_seq as head_seq, p.read_seq, p.delivered_seq,
+           (select u.unread from app.unread_counts(array[t.id]) u) as unread_count
+      from communication_threads t
+      left join thread_participants p on p.thread_id = t.id and p.user_id = (select app.user_id()) and p.left_at is null
+     where t.id = %(thread_id)s
+"""

@@ -1,0 +1,79 @@
+"""Who is in a thread: reading, adding, removing; and what leaving a wedding or organization entails (R9)."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+from uuid import UUID
+
+from wedsync.conversations import resources, threads_sql
+from wedsync.conversations.events import Committed, changes
+from wedsync.conversations.models import AddedParticipant, FromSeq
+from wedsync.platform.context import Caller
+from wedsync.platform.db import Statement, transaction
+from wedsync.platform.errors import NotFound
+
+_REVOKED: Statement = (threads_sql.REVOKED, {})
+
+
+class ParticipantList(TypedDict):
+    """All participants: a thread has few enough for one page."""
+
+    data: list[resources.Participant]
+    next_cursor: None
+
+
+def everyone(who: Caller, thread_id: UUID) -> ParticipantList:
+    """The people of a thread. Raises NotFound if it is missing or hidden."""
+    visible, rows = transaction(
+        who,
+        (threads_sql.VISIBLE, {"thread_id": thread_id}),
+        (threads_sql.PARTICIPANTS, {"thread_id": thread_id}),
+    )
+    if not visible:
+        raise NotFound
+    return {"data": [resources.participant(row) for row in rows], "next_cursor": None}
+
+
+def add(who: Caller, thread_id: UUID, new: AddedParticipant) -> Committed[resources.Participant]:
+    """Add a person with as much history as asked for (R6, R11).
+
+    Raises NotFound (thread), Forbidden (rights, history beyond one's own), Invalid (a person who may not be
+    added, known or not), Conflict (already there).
+    """
+    from_seq = new.history.from_seq if isinstance(new.history, FromSeq) else None
+    history = "from_seq" if from_seq is not None else new.history
+    values = {
+        "thread_id": thread_id,
+        "user_id": new.user_id,
+        "role": new.role,
+        "history": history,
+        "from_seq": from_seq,
+    }
+    added, people = transaction(
+        who, (threads_sql.ADD, values), (threads_sql.PARTICIPANTS, {"thread_id": thread_id})
+    )
+    row = next(person for person in people if person["user_id"] == new.user_id)
+    return Committed(resources.participant(row), changes(added, []))
+
+
+def remove(who: Caller, thread_id: UUID, user_id: UUID) -> Committed[None]:
+    """Remove a participant, or leave. Raises NotFound, Forbidden, Conflict (the last owner)."""
+    values = {"thread_id": thread_id, "user_id": user_id}
+    return _committed(who, (threads_sql.REMOVE, values))
+
+
+def leave_wedding(who: Caller, wedding_id: UUID, user_id: UUID) -> Committed[None]:
+    """Delete a member of a wedding, and with it his part in all its threads. Raises NotFound, Forbidden."""
+    values = {"wedding_id": wedding_id, "user_id": user_id}
+    return _committed(who, (threads_sql.LEAVE_WEDDING, values))
+
+
+def leave_organization(who: Caller, organization_id: UUID, user_id: UUID) -> Committed[None]:
+    """Delete a member of an organization; he leaves the weddings where he worked for it. Raises NotFound, Forbidden."""
+    values = {"organization_id": organization_id, "user_id": user_id}
+    return _committed(who, (threads_sql.LEAVE_ORGANIZATION, values))
+
+
+def _committed(who: Caller, removal: Statement) -> Committed[None]:
+    written, revoked = transaction(who, removal, _REVOKED)
+    return Committed(None, changes(written, revoked))

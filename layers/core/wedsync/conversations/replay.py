@@ -1,0 +1,150 @@
+"""Catching up: what a device missed, from the log (R19-R21). All or `resync`, never a part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal, TypedDict
+from uuid import UUID
+
+from wedsync.conversations import replay_sql, resources
+from wedsync.conversations.events import Event, event
+from wedsync.platform import cursors as signed
+from wedsync.platform.context import Caller
+from wedsync.platform.db import Rows, transaction
+from wedsync.platform.observability import logger
+
+GAP = 5_000  # events; beyond it loading the newest page is cheaper than replaying
+
+Reason = Literal["gap_too_large", "epoch_changed", "unknown_cursor"]
+
+
+class ChangedThread(TypedDict):
+    """A thread that changed since the last sync."""
+
+    thread_id: str
+    epoch: str
+    head_seq: int
+    me: resources.Me
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadReplay:
+    """The log of one thread from its cursor on, whole up to the last event (`more`: there is more), or `resync`."""
+
+    thread_id: UUID
+    epoch: str
+    head_seq: int
+    events: tuple[Event, ...]
+    more: bool
+    resync: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """An answer to sync. `since` is to be handed back next time, once all of this has been taken in."""
+
+    threads: tuple[ThreadReplay, ...]
+    changed: tuple[ChangedThread, ...]
+    gone: tuple[UUID, ...]
+    since: str
+
+
+def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int]], limit: int) -> Replay:
+    """What happened after `cursors` (epoch and seq per thread) and since the token; one round trip.
+
+    `limit` events per thread. Raises Invalid for a token that is not ours; one of an earlier epoch counts as none.
+    """
+    since_epoch, horizon = _token(since)
+    values = {
+        "thread_ids": list(cursors),
+        "seqs": [seq for _, seq in cursors.values()],
+        "gap": GAP,
+        "limit": limit,
+        "since": horizon,
+    }
+    head, events, changed, gone = transaction(
+        who,
+        (replay_sql.HORIZON, {}),
+        (replay_sql.EVENTS, values),
+        (replay_sql.CHANGED, values),
+        (replay_sql.GONE, values),
+    )
+    epoch, xmin = head[0]["epoch"], head[0]["xmin"]
+    if since is not None and since_epoch != epoch:
+        (changed,) = transaction(who, (replay_sql.CHANGED, {"since": None}))
+    threads = tuple(_threads(epoch, events, cursors, limit))
+    known = {thread.thread_id for thread in threads}
+    lost = {row["thread_id"] for row in gone} | (cursors.keys() - known)
+    return Replay(
+        threads,
+        tuple(_changed(row) for row in changed),
+        tuple(sorted(lost)),
+        signed.encode("since", [epoch, xmin]),
+    )
+
+
+def _token(since: str | None) -> tuple[str | None, int | None]:
+    if since is None:
+        return None, None
+    epoch, xmin = signed.decode("since", since, "since")
+    return epoch, xmin
+
+
+def _changed(row: Mapping[str, Any]) -> ChangedThread:
+    return {
+        "thread_id": str(row["thread_id"]),
+        "epoch": row["epoch"],
+        "head_seq": row["head_seq"],
+        "me": resources.me(row),
+    }
+
+
+def _threads(
+    epoch: str, rows: Rows, cursors: Mapping[UUID, tuple[str, int]], limit: int
+) -> Iterator[ThreadReplay]:
+    for thread_id, found in groupby(rows, key=lambda row: row["in_thread"]):
+        lines = list(found)
+        head = lines[0]["head_seq"]
+        stated_epoch, seq = cursors[thread_id]
+        reason = _reason(stated_epoch == epoch, seq, head)
+        if reason is not None:
+            yield ThreadReplay(thread_id, epoch, head, (), False, reason)
+            continue
+        visible = [line for line in lines if line["seq"] is not None]
+        shown, more = visible[:limit], len(visible) > limit
+        last = shown[-1]["seq"] if more else head
+        _check_holes(thread_id, lines[0]["windows"], {line["seq"] for line in shown}, seq, last)
+        yield ThreadReplay(thread_id, epoch, head, tuple(_contiguous(shown, seq, last)), more, None)
+
+
+def _reason(same_epoch: bool, seq: int, head: int) -> Reason | None:
+    if not same_epoch:
+        return "epoch_changed"
+    if seq > head:
+        return "unknown_cursor"
+    return "gap_too_large" if head - seq > GAP else None
+
+
+def _contiguous(lines: Sequence[Mapping[str, Any]], after: int, last: int) -> Iterator[Event]:
+    """The events of after+1..last, with void where the log is not the reader's (R8)."""
+    for line in lines:
+        if line["seq"] > after + 1:
+            yield {"seq": after + 1, "to_seq": line["seq"] - 1, "kind": "void"}
+        yield event(line, resources.message(line) if line["id"] is not None else None)
+        after = line["seq"]
+    if last > after:
+        yield {"seq": after + 1, "to_seq": last, "kind": "void"}
+
+
+def _check_holes(
+    thread_id: UUID, windows: Sequence[tuple[int, int]], seen: set[int], after: int, last: int
+) -> None:
+    """Inside a window nothing is hidden: any other hole is an internal error and an alarm (R8)."""
+    spans = [(max(start, after + 1), min(end, last)) for start, end in windows]
+    expected = {seq for start, end in spans for seq in range(start, end + 1)}
+    if expected - seen:
+        logger().error(
+            "hole in the log", extra={"thread_id": str(thread_id), "seqs": sorted(expected - seen)[:10]}
+        )

@@ -1,0 +1,46 @@
+"""SQL of catching up. All of it runs under row-level security: what is hidden is not there."""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+from wedsync.conversations.threads_sql import MINE
+
+# The horizon comes first: whatever commits later is found again by the next sync (R19).
+HORIZON: Final[LiteralString] = """
+    select app.epoch() as epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin
+"""
+
+# One row per event, or one without an event for a thread that has none for the caller; walks (thread_id, seq).
+EVENTS: Final[LiteralString] = """
+    select m.*, t.id as in_thread, t.last_seq as head_seq, to_jsonb(w.windows) as windows,
+           e.seq, e.kind, e.at, e.actor_id, e.user_id, e.data
+      from unnest(%(thread_ids)s::uuid[], %(seqs)s::bigint[]) stated (thread_id, seq)
+      join communication_threads t on t.id = stated.thread_id
+     cross join lateral (
+            select array_agg(array[a.from_seq, a.to_seq]) as windows
+              from thread_access a where a.user_id = (select app.user_id()) and a.thread_id = t.id) w
+      left join lateral (
+            select * from thread_events l
+             where l.thread_id = t.id and l.seq > stated.seq and t.last_seq - stated.seq <= %(gap)s
+             order by l.seq limit %(limit)s + 1) e on true
+      left join thread_messages m on m.id = e.message_id
+     order by t.id, e.seq
+"""
+
+# Everything, or what changed since the horizon of an earlier sync.
+CHANGED: Final[LiteralString] = (
+    """
+    select t.id as thread_id, app.epoch() as epoch, t.last_seq as head_seq, p.role, p.read_seq, p.delivered_seq, p.muted_until, w.windows
+      from communication_threads t
+"""
+    + MINE
+    + """
+     where %(since)s::bigint is null or t.changed_xid >= %(since)s or p.changed_xid >= %(since)s
+     order by t.last_activity_at desc, t.id desc
+"""
+)
+
+GONE: Final[LiteralString] = """
+    select thread_id from thread_revocations where user_id = (select app.user_id()) and changed_xid >= %(since)s
+"""

@@ -1,0 +1,1 @@
+"""What people may rely on: text that is safe to show."""
