@@ -1,4 +1,4 @@
-"""The real clock, and how a time is written (contract.md section 1)."""
+"""The real clock, and how a time is written on every interface."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The real time in UTC. Stored times come from the database's `app.now()` (semantics R29)."""
+    """The real time in UTC. Stored times come from the database's `app.now()` (R29)."""
     return datetime.now(UTC)
 
 

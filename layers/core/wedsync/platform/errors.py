@@ -1,4 +1,4 @@
-"""Everything a request can be refused with (RFC 9457, contract.md section 1).
+"""Everything a request can be refused with (RFC 9457).
 
     Problem
     ├── Malformed             400 malformed
@@ -36,7 +36,7 @@ class FieldError:
     message: str
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 (RFC 9457's word for it)
     """A refusal. `detail` is shown to the caller: it never repeats content or secrets."""
 
     status: ClassVar[int]

@@ -12,15 +12,15 @@ import sys
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
+from typing import TextIO
 
 from wedsync.platform.clock import rfc3339
 from wedsync.platform.settings import settings
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_bound: ContextVar[MappingProxyType[str, object]] = ContextVar(
-    "bound", default=MappingProxyType({})
-)
+_bound: ContextVar[MappingProxyType[str, object]] = ContextVar("bound", default=MappingProxyType({}))
 
 
 class _JsonLine(logging.Formatter):
@@ -45,16 +45,24 @@ class _JsonLine(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
+class _Stdout(logging.StreamHandler[TextIO]):
+    """Lambda's runtime, and a test, may put another stream in the place of standard output."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stdout
+        super().emit(record)
+
+
+@lru_cache(maxsize=8)
 def logger(service: str | None = None) -> logging.Logger:
     """The logger of a function; fields go in `extra`: `log.info("pushed", extra={"seq": 4})`."""
     log = logging.getLogger(service or settings().service_name)
-    if not log.handlers:
-        handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(_JsonLine())
-        log.addHandler(handler)
-        log.setLevel(settings().log_level)
-        # Lambda puts a handler of its own on the root logger: each line would appear twice.
-        log.propagate = False
+    handler = _Stdout()
+    handler.setFormatter(_JsonLine())
+    log.addHandler(handler)
+    log.setLevel(settings().log_level)
+    # Lambda puts a handler of its own on the root logger: each line would appear twice.
+    log.propagate = False
     return log
 
 

@@ -1,7 +1,7 @@
 """The environment of a function, read here and nowhere else.
 
 Each function is given only the variables it needs (template.yaml); one that is missing raises
-`MissingSetting` where it is used, not at import. Values are read when asked for, because Lambda
+`MissingSettingError` where it is used, not at import. Values are read when asked for, because Lambda
 replaces the credentials of a running environment.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 
-class MissingSetting(RuntimeError):
-    """A function used a variable that template.yaml does not give it, or gave it nonsense."""
+class MissingSettingError(RuntimeError):
+    """A function uses a variable that template.yaml does not give it, or gives no sensible value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +22,26 @@ class Credentials:
     """Keys of the function's role; `session_token` is empty for long-lived keys."""
 
     access_key: str
-    secret_key: str
-    session_token: str
+    secret_key: str = field(repr=False)
+    session_token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Typed view of the environment; each property names its variable."""
 
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
 
     def _required(self, name: str) -> str:
         value = self.environment.get(name, "")
         if not value:
-            raise MissingSetting(f"the environment variable {name} is not set")
+            raise MissingSettingError(f"the environment variable {name} is not set")
         return value
 
     def _flag(self, name: str) -> bool:
         value = self._required(name)
         if value not in ("true", "false"):
-            raise MissingSetting(f"the environment variable {name} must be true or false")
+            raise MissingSettingError(f"the environment variable {name} must be true or false")
         return value == "true"
 
     @property
@@ -59,7 +59,10 @@ class Settings:
 
     @property
     def database_port(self) -> int:
-        return int(self._required("DATABASE_PORT"))
+        value = self._required("DATABASE_PORT")
+        if not value.isdecimal():
+            raise MissingSettingError("the environment variable DATABASE_PORT must be a number")
+        return int(value)
 
     @property
     def database_name(self) -> str:
@@ -86,12 +89,12 @@ class Settings:
 
     @property
     def database_cluster(self) -> str:
-        """Identity of the cluster (semantics R4); empty: ask PostgreSQL for its own."""
+        """Identity of the cluster (R4); empty: ask PostgreSQL for its own."""
         return self.environment.get("DATABASE_CLUSTER", "")
 
     @property
     def database_pipeline(self) -> bool:
-        """Whether a transaction goes out in one round trip (aws.md 9: unproved through the proxy)."""
+        """Whether a transaction goes out in one round trip (unproved through RDS Proxy)."""
         return self._flag("DATABASE_PIPELINE")
 
     @property
