@@ -1,6 +1,6 @@
 """Who is asking: what a verified token or ticket says, and nothing else.
 
-Roles and memberships are not here: the database looks them up (semantics R5).
+Roles and memberships are not here: the database looks them up (R5).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def from_authorizer(context: Mapping[str, object], now: datetime) -> Principal:
     """The principal of a request, from `requestContext.authorizer`.
 
     Checks the expiry again, because the gateway caches an authorizer's answer for up to 60 s
-    (aws.md 14) and keeps it for the whole life of a socket. Raises Unauthenticated.
+    and keeps it for the whole life of a socket. Raises Unauthenticated.
     """
     scopes = frozenset(str(context.get("scope", "")).split())
     try:
