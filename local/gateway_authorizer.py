@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from local.gateway_invocation import invoke_within
 from local.gateway_policy import Grant, MalformedPolicyError, read_grant
 from local.model import AuthorizerSpec, Invoker
 
@@ -21,13 +21,13 @@ CACHED_GRANTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a request offers to identity sources: headers and query parameters, first values, header names lower-case."""
+    """What identity sources may look at: last values; header names in lower case."""
 
     headers: Mapping[str, str]
     query: Mapping[str, str]
 
     def values(self, sources: tuple[str, ...]) -> tuple[str, ...] | None:
-        """The value of each identity source (`method.request.header.Authorization`), None when one is missing or empty."""
+        """One value per source (`method.request.header.Authorization`); None when any is missing or empty."""
         found: list[str] = []
         for source in sources:
             _, _, kind, name = source.split(".", 3)
@@ -57,7 +57,7 @@ class Authorizers:
     async def decide(
         self, spec: AuthorizerSpec, identity: Identity, arn: str, event: Callable[[], Mapping[str, Any]]
     ) -> Verdict:
-        """The verdict for `arn`. `event` is built, and the function called, only when no cached grant answers."""
+        """The verdict for `arn`; `event` is built, and the function called, only without a cached grant."""
         values = identity.values(spec.identity_sources)
         if values is None:
             return Verdict("UNAUTHORIZED", {})
@@ -87,10 +87,8 @@ class Authorizers:
             self._cache.popitem(last=False)
 
     async def _ask(self, spec: AuthorizerSpec, event: Mapping[str, Any]) -> Grant | Refusal:
-        try:
-            async with asyncio.timeout(AUTHORIZER_SECONDS):
-                outcome = await self._invoker.invoke(spec.function, event)
-        except TimeoutError:
+        outcome = await invoke_within(self._invoker, spec.function, event, AUTHORIZER_SECONDS)
+        if outcome is None:
             return "AUTHORIZER_FAILURE"
         if outcome.error_message == "Unauthorized":
             return "UNAUTHORIZED"

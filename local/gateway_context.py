@@ -1,12 +1,14 @@
-"""What both gateways put into every event: where the API pretends to live, request ids, times in API Gateway's formats."""
+"""What both gateways put into every event: account and region, ids, times as API Gateway writes them."""
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -67,3 +69,11 @@ def invoke_arn(place: Place, api: str, *parts: str) -> str:
 def compact_json(value: object) -> str:
     """JSON as the gateways write it themselves."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+_VARIABLE = re.compile(r"\$context((?:\.[A-Za-z]+)+)")
+
+
+def substitute(template: str, lookup: Callable[[str], str]) -> str:
+    """Fill `$context.…` variables of a mapping template; `lookup` gets the name after `$context.`."""
+    return _VARIABLE.sub(lambda found: lookup(found[1][1:]), template)

@@ -1,4 +1,4 @@
-"""What a Lambda authorizer answered: the shape API Gateway insists on, and whether its policy lets a request through."""
+"""What a Lambda authorizer answered: the shape API Gateway insists on, and what its policy lets through."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Grant:
 
 
 def read_grant(answer: object) -> Grant:
-    """The grant in an authorizer's answer. Raises MalformedPolicyError for anything API Gateway would answer 500 to."""
+    """The grant in an authorizer's answer. Raises MalformedPolicyError where API Gateway answers 500."""
     if not isinstance(answer, dict):
         raise MalformedPolicyError("the answer is no object")
     fields = cast("dict[str, Any]", answer)
