@@ -68,7 +68,8 @@ begin
            create_thread.metadata, creator, at, at, at, xid
       from app.now() at;
     insert into wedsync.thread_participants (thread_id, user_id, role, added_by, added_at, changed_xid)
-    select create_thread.id, person, case person when creator then 'owner' else role end, creator, app.now(), xid
+    select create_thread.id, person, case person when creator then 'owner' else role end, creator,
+           (select t.created_at from wedsync.communication_threads t where t.id = create_thread.id), xid
       from (select creator, 'owner' union select person, role from unnest(people, roles) listed (person, role) where person <> creator) everyone (person, role);
     insert into wedsync.participation_windows (thread_id, user_id, from_seq)
     select p.thread_id, p.user_id, 1 from wedsync.thread_participants p where p.thread_id = create_thread.id;

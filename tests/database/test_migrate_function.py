@@ -1,0 +1,146 @@
+"""The deployed way to a schema: the migrate function as CloudFormation calls it, on a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from local.postgres import Login
+from tests.fixtures.stub_stack import CONTEXT, MASTER, Deployment
+from wedsync.platform.keys import parse
+
+Deploy = Callable[[Login], Deployment]
+
+
+def key_ids(login: Login) -> list[int]:
+    """The context keys that the database accepts for good."""
+    with psycopg.connect(login.dsn) as connection:
+        connection.execute("set role wedsync_access")
+        found = connection.execute(
+            "select key_id from private.context_keys where not_after = 'infinity' order by key_id"
+        )
+        return [row[0] for row in found]
+
+
+def test_an_empty_database_gets_the_schema_and_the_first_key(deploy: Deploy, empty_database: Login) -> None:
+    stack = deploy(empty_database)
+
+    answered = stack.run("Create")
+
+    assert answered["Status"] == "SUCCESS"
+    assert parse(stack.secrets[CONTEXT]).current == 1
+    assert key_ids(empty_database) == [1]
+
+
+def test_a_second_deployment_changes_nothing(deploy: Deploy, empty_database: Login) -> None:
+    stack = deploy(empty_database)
+    first = stack.run("Create")
+    stored = dict(stack.secrets)
+
+    second = stack.run("Update")
+
+    assert second == first
+    assert stack.secrets == stored
+
+
+def test_a_raised_key_id_adds_a_key_and_keeps_the_last_one(deploy: Deploy, empty_database: Login) -> None:
+    stack = deploy(empty_database)
+    stack.run("Create")
+    first = parse(stack.secrets[CONTEXT])
+
+    stack.run("Update", ContextKeyId="2")
+
+    second = parse(stack.secrets[CONTEXT])
+    assert second.current == 2
+    assert second.by_id[1] == first.by_id[1]
+    assert key_ids(empty_database) == [1, 2]
+
+
+def test_only_two_keys_are_ever_good(deploy: Deploy, empty_database: Login) -> None:
+    stack = deploy(empty_database)
+    for key_id in ("1", "2", "3"):
+        stack.run("Update", ContextKeyId=key_id)
+
+    assert sorted(parse(stack.secrets[CONTEXT]).by_id) == [2, 3]
+    assert key_ids(empty_database) == [2, 3]
+
+
+def test_a_deployment_that_is_rolled_back_keeps_the_new_key(deploy: Deploy, empty_database: Login) -> None:
+    stack = deploy(empty_database)
+    stack.run("Create")
+    stack.run("Update", ContextKeyId="2")
+    stored = dict(stack.secrets)
+
+    answered = stack.run("Update", ContextKeyId="1")
+
+    assert answered["Status"] == "SUCCESS"
+    assert stack.secrets == stored
+
+
+def test_a_deletion_is_answered_without_touching_anything(deploy: Deploy, empty_database: Login) -> None:
+    stack = deploy(empty_database)
+    stack.secrets.clear()
+
+    answered = stack.run("Delete")
+
+    assert answered["Status"] == "SUCCESS"
+    assert stack.secrets == {}
+
+
+def test_a_changed_setting_changes_the_digest_and_nothing_else_does(
+    deploy: Deploy, empty_database: Login
+) -> None:
+    stack = deploy(empty_database)
+    digests = [
+        stack.run("Update", **properties)["Data"]["SettingsDigest"]
+        for properties in (
+            {"Settings": ["INFO"]},
+            {"Settings": ["INFO"], "Build": "2"},
+            {"Settings": ["DEBUG"]},
+        )
+    ]
+
+    assert digests[0] == digests[1]
+    assert digests[0] != digests[2]
+
+
+def test_a_failure_is_answered_without_the_login(
+    deploy: Deploy, empty_database: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = deploy(replace(empty_database, password="planted-canary"))
+    stack.secrets[MASTER] = json.dumps({"username": "nobody", "password": "planted-canary"})
+
+    answered = stack.run("Create")
+
+    assert answered["Status"] == "FAILED"
+    assert "OperationalError" in answered["Reason"]
+    assert "planted-canary" not in json.dumps(answered) + capsys.readouterr().out
+    assert CONTEXT not in stack.secrets
+
+
+def test_a_failing_statement_is_named_to_whoever_deploys(deploy: Deploy, empty_database: Login) -> None:
+    with psycopg.connect(empty_database.dsn, autocommit=True) as connection:
+        connection.execute("create schema wedsync")
+    stack = deploy(empty_database)
+
+    answered = stack.run("Create")
+
+    assert answered["Status"] == "FAILED"
+    assert 'schema "wedsync" already exists' in answered["Reason"]
+
+
+def test_the_answer_is_what_cloudformation_waits_for(deploy: Deploy, empty_database: Login) -> None:
+    stack = deploy(empty_database)
+
+    answered = stack.run("Delete")
+
+    [put] = stack.puts
+    assert put.path == "/answer?X-Amz-Signature=s"
+    assert put.headers["content-type"] == ""
+    assert answered["LogicalResourceId"] == "Migration"
+    assert answered["RequestId"] == "5f0c6a0e-0d5b-4b57-9f3c-3f4c5a1f8f9d"
+    assert answered["PhysicalResourceId"] == "schema"
