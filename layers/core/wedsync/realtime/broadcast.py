@@ -1,0 +1,101 @@
+"""Telling those who are connected what has been committed. A hint: the log is the truth (R21).
+
+Runs after the commit, in the function that committed. Nothing here can fail the write: what is not
+pushed is found by the client's next sync.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from wedsync.conversations.events import Change, Committed
+from wedsync.platform import aws
+from wedsync.platform.observability import logger
+from wedsync.realtime import connections, paging, poster
+from wedsync.realtime.connections import Connection
+from wedsync.realtime.frames import encode
+from wedsync.realtime.poster import Outcome
+from wedsync.realtime.protocol import AccessFrame
+from wedsync.realtime.sessions import TOKEN_EXPIRED
+
+Answer = TypeVar("Answer")
+
+
+def deliver(committed: Committed[Answer]) -> Answer:
+    """Push each change to its audience and the loss of access to the revoked; returns the answer."""
+    people = {user_id for change in committed.changes for user_id in change.audience | change.revoked}
+    if people:
+        _push(committed.changes, people)
+    return committed.answer
+
+
+def _push(changes: Sequence[Change], people: Collection[UUID]) -> None:
+    began = time.monotonic()
+    try:
+        found = connections.find(people)
+    except aws.AwsError as error:
+        logger().warning("connections unknown, nothing pushed", extra={"code": error.code})
+        return
+    now = time.time()
+    current = [each for each in found if each.expires_at > now]
+    outcomes: dict[str, Outcome] = {}
+    deadline = time.monotonic() + poster.BUDGET_SECONDS
+    for change in changes:
+        _push_one(change, current, outcomes, deadline)
+    _tidy(current, outcomes)
+    _dismiss([each for each in found if each.expires_at <= now])
+    done = sum(outcome is Outcome.DONE for outcome in outcomes.values())
+    logger().info(
+        "pushed",
+        extra={
+            "threads": [str(change.thread_id) for change in changes],
+            "connections": len(outcomes),
+            "done": done,
+            "ms": round((time.monotonic() - began) * 1000, 1),
+        },
+    )
+
+
+def _push_one(
+    change: Change, current: Sequence[Connection], outcomes: dict[str, Outcome], deadline: float
+) -> None:
+    """A connection that failed once is sent nothing more: a later frame would only show a gap."""
+
+    def sendable(each: Connection) -> bool:
+        return outcomes.get(each.connection_id, Outcome.DONE) is Outcome.DONE
+
+    audience = [each for each in current if each.user_id in change.audience and not each.lagging]
+    for frame in paging.pushes(change):
+        ids = [each.connection_id for each in audience if sendable(each)]
+        outcomes |= poster.post(frame, ids, deadline - time.monotonic())
+    revoked = [each.connection_id for each in current if each.user_id in change.revoked and sendable(each)]
+    if revoked:
+        access: AccessFrame = {"type": "access", "thread_id": str(change.thread_id), "state": "revoked"}
+        outcomes |= poster.post(encode(access), revoked, deadline - time.monotonic())
+
+
+def _tidy(current: Sequence[Connection], outcomes: dict[str, Outcome]) -> None:
+    """Forget the dead and leave the slow ones out, until they sync."""
+    acts = {Outcome.GONE: connections.remove, Outcome.LAGGING: connections.mark_lagging}
+    for each in current:
+        act = acts.get(outcomes.get(each.connection_id, Outcome.DONE))
+        if act:
+            _try(act, each)
+
+
+def _dismiss(expired: Sequence[Connection]) -> None:
+    """Those whose identity has run out hear that instead of the event, once."""
+    if expired:
+        poster.post(encode(TOKEN_EXPIRED), [each.connection_id for each in expired])
+    for each in expired:
+        _try(connections.remove, each)
+
+
+def _try(act: Callable[[Connection], object], connection: Connection) -> None:
+    try:
+        act(connection)
+    except aws.AwsError as error:
+        logger().warning("connection left as it was", extra={"code": error.code})

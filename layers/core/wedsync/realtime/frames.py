@@ -1,0 +1,92 @@
+"""Reading and writing the frames of `protocol`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from wedsync.conversations.messages import Sent
+from wedsync.platform.errors import FieldError, Invalid, Malformed, Problem, TooLarge
+from wedsync.realtime.protocol import FRAME_BYTES, ClientFrame, ErrorFrame, Send, SentFrame, SentResult
+
+
+class UnknownAction(Problem):
+    status, code, title = 400, "unknown_action", "There is no such action"
+
+
+Bodied = TypeVar("Bodied", bound=ClientFrame)
+
+
+def encode(frame: Any) -> bytes:
+    """A frame as it goes out."""
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def parse(model: type[Bodied], body: str) -> Bodied:
+    """A client's frame; raises TooLarge, Malformed or Invalid, which never repeat what was sent."""
+    if len(body.encode(errors="replace")) > FRAME_BYTES:
+        raise TooLarge(f"a frame is at most {FRAME_BYTES} bytes")
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        if any(each["type"] == "json_invalid" for each in found):
+            raise Malformed("not JSON") from None
+        fields = (FieldError(".".join(map(str, each["loc"])), each["msg"]) for each in found)
+        raise Invalid(errors=tuple(fields)) from None
+
+
+def unroutable(body: str) -> Problem:
+    """Why a frame found no route: it is no JSON object, or names no action of ours."""
+    try:
+        readable = isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        readable = False
+    return UnknownAction() if readable else Malformed("not a JSON object")
+
+
+def sent(frame: Send, answer: Sent) -> SentFrame:
+    """The answer to a `send` that was carried out."""
+    results: list[SentResult] = [
+        {
+            "client_msg_id": str(each.client_msg_id),
+            "status": each.status,
+            "id": each.message["id"] if each.message else None,
+            "seq": each.message["seq"] if each.message else None,
+            "duplicate": each.status == "duplicate",
+            "code": each.problem.code if each.problem else None,
+        }
+        for each in answer.results
+    ]
+    return {
+        "type": "sent",
+        "re": frame.id,
+        "thread_id": str(answer.thread_id),
+        "epoch": answer.epoch,
+        "results": results,
+    }
+
+
+def refusal(problem: Problem, body: str) -> ErrorFrame:
+    """The `error` frame that answers `body`, which may be anything."""
+    frame: ErrorFrame = {
+        "type": "error",
+        "re": _correlation(body),
+        "code": problem.code,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        frame["errors"] = [{"field": each.field, "message": each.message} for each in problem.errors]
+    if "Retry-After" in problem.headers:
+        frame["retry_after_ms"] = int(problem.headers["Retry-After"]) * 1000
+    return frame
+
+
+def _correlation(body: str) -> str | None:
+    try:
+        named = json.loads(body)["id"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return named if isinstance(named, str) and len(named) <= 64 else None

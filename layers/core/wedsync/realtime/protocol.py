@@ -1,0 +1,177 @@
+"""The frames of `wedsync.v1` (contract.md section 3); docs/asyncapi.yaml is generated from them.
+
+What clients send is checked by pydantic; what we send is typed dictionaries, so that a push costs
+no second validation.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from wedsync.conversations.events import Event
+from wedsync.conversations.models import Cursor, NewMessage
+from wedsync.conversations.replay import ChangedThread, Reason
+
+SUBPROTOCOL = "wedsync.v1"
+FRAME_BYTES = 28_000  # of UTF-8, either way: API Gateway cuts and bills at 32 KB
+MAX_BATCH = 20
+MAX_CURSORS = 200
+MAX_EVENTS = 300
+
+CorrelationId = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
+Epoch = Annotated[str, Field(min_length=1, max_length=32)]
+Seq = Annotated[int, Field(ge=0, le=2**62)]
+
+
+class ClientFrame(BaseModel):
+    """What a client sends; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sync(ClientFrame):
+    """Catch up: the first frame of a connection, after every gap, and every 120 s (R19)."""
+
+    action: Literal["sync"]
+    id: CorrelationId
+    since: str | None = Field(default=None, max_length=500)
+    cursors: dict[UUID, Cursor] = Field(default={}, max_length=MAX_CURSORS)
+    limit: int = Field(default=MAX_EVENTS, ge=1, le=MAX_EVENTS)
+
+
+class Send(ClientFrame):
+    """Send messages in order, in one transaction (R14)."""
+
+    action: Literal["send"]
+    id: CorrelationId
+    thread_id: UUID
+    messages: tuple[NewMessage, ...] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class Ack(ClientFrame):
+    """Everything up to these seqs is stored on this device (R16). No answer."""
+
+    action: Literal["ack"]
+    id: CorrelationId | None = None
+    epoch: Epoch
+    cursors: dict[UUID, Seq] = Field(min_length=1, max_length=MAX_CURSORS)
+
+
+class Read(ClientFrame):
+    """The person has seen everything up to this seq. No answer."""
+
+    action: Literal["read"]
+    id: CorrelationId | None = None
+    epoch: Epoch
+    thread_id: UUID
+    seq: Seq
+
+
+class Ping(ClientFrame):
+    """Answered by the gateway itself; also keeps the connection from idling out."""
+
+    action: Literal["ping"]
+
+
+class EventsFrame(TypedDict):
+    """Events of one thread, contiguous from `from_seq`; a live push has no `re`."""
+
+    type: Literal["events"]
+    re: NotRequired[str]
+    thread_id: str
+    epoch: str
+    from_seq: int
+    to_seq: int
+    head_seq: int
+    more: bool
+    events: list[Event]
+
+
+class ResyncRequiredFrame(TypedDict):
+    """Drop the thread's cache, load its newest page, adopt its head, sync (R20)."""
+
+    type: Literal["resync_required"]
+    re: str
+    thread_id: str
+    reason: Reason
+    epoch: str
+    head_seq: int
+
+
+class SyncedFrame(TypedDict):
+    """What changed since; comes last and may be split: `since` stands in the one with `more: false`."""
+
+    type: Literal["synced"]
+    re: str
+    threads: list[ChangedThread]
+    gone: list[str]
+    inbox_head: str | None
+    more: bool
+    since: str | None
+
+
+class SentResult(TypedDict):
+    """What became of one message; `code` says why it is not in the log."""
+
+    client_msg_id: str
+    status: Literal["ok", "duplicate", "error"]
+    id: str | None
+    seq: int | None
+    duplicate: bool
+    code: str | None
+
+
+class SentFrame(TypedDict):
+    """The answer to `send`, one result per message and in their order."""
+
+    type: Literal["sent"]
+    re: str
+    thread_id: str
+    epoch: str
+    results: list[SentResult]
+
+
+class AccessFrame(TypedDict):
+    """The thread is no longer yours: forget it."""
+
+    type: Literal["access"]
+    thread_id: str
+    state: Literal["revoked"]
+
+
+class Retry(TypedDict):
+    min_ms: int
+    max_ms: int
+
+
+class ByeFrame(TypedDict):
+    """The connection ends. Without `retry` a client does not connect again by itself."""
+
+    type: Literal["bye"]
+    code: Literal[4001, 4009, 4010]
+    reason: str
+    retry: NotRequired[Retry]
+
+
+class ErrorField(TypedDict):
+    field: str
+    message: str
+
+
+class ErrorFrame(TypedDict):
+    """A frame was refused and changed nothing; codes are those of the REST API, and `unknown_action`."""
+
+    type: Literal["error"]
+    re: str | None
+    code: str
+    detail: str
+    errors: NotRequired[list[ErrorField]]
+    retry_after_ms: NotRequired[int]
+
+
+class PongFrame(TypedDict):
+    type: Literal["pong"]

@@ -1,0 +1,88 @@
+"""Catching up: the log from a client's cursors on, as frames on his own connection (R19, R20)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from wedsync.conversations.replay import Replay, replay
+from wedsync.platform import aws
+from wedsync.platform.observability import logger
+from wedsync.realtime import connections, poster, sessions
+from wedsync.realtime.connections import Connection
+from wedsync.realtime.frames import encode
+from wedsync.realtime.paging import event_frames, synced_frames
+from wedsync.realtime.poster import Outcome
+from wedsync.realtime.protocol import ResyncRequiredFrame, Sync
+from wedsync.realtime.sessions import Session
+
+PATIENCE_SECONDS = 6.0  # for all frames; the function's own time-out is 10 s
+FRAME_SECONDS = 2.0
+FULL_BUFFER_SECONDS = 0.2  # a slow client's buffer is given this long to drain
+
+
+def catch_up(session: Session, wanted: Sync) -> None:
+    """Answer a `sync` frame: events of the named threads, then what changed since.
+
+    If a frame cannot be posted the rest is not: without `synced` the client asks again from its
+    cursors, so recovery is never partial. Raises the Problems of the log (Unavailable).
+    """
+    if not _settle(session.connection):
+        sessions.end([session.connection.connection_id], sessions.UNKNOWN)
+        return
+    cursors = {thread_id: (each.epoch, each.seq) for thread_id, each in wanted.cursors.items()}
+    found = replay(session.principal, wanted.since, cursors, wanted.limit)
+    _post(session.connection, frames(found, wanted.id))
+
+
+def frames(found: Replay, re: str) -> Iterator[bytes]:
+    """A replay as frames of at most 28 KB, `synced` last."""
+    for thread in found.threads:
+        if thread.resync is not None:
+            required: ResyncRequiredFrame = {
+                "type": "resync_required",
+                "re": re,
+                "thread_id": str(thread.thread_id),
+                "reason": thread.resync,
+                "epoch": thread.epoch,
+                "head_seq": thread.head_seq,
+            }
+            yield encode(required)
+        else:
+            yield from event_frames(
+                thread.thread_id, thread.epoch, thread.head_seq, thread.events, re=re, more=thread.more
+            )
+    yield from synced_frames(re, found.changed, found.gone, found.since)
+
+
+def _settle(connection: Connection) -> bool:
+    """Whether the connection is registered; pushed to again from here on, so before the log is read."""
+    try:
+        return connections.settle(connection)
+    except aws.AwsError as error:
+        logger().warning("connection not settled", extra={"code": error.code})
+        return True
+
+
+def _post(connection: Connection, pages: Iterator[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for page in pages:
+        outcome = _post_one(connection.connection_id, page, deadline)
+        if outcome is not Outcome.DONE:
+            logger().info("sync cut short", extra={"outcome": outcome.name})
+            return
+
+
+def _post_one(connection_id: str, page: bytes, deadline: float) -> Outcome:
+    """One page; again while the client's buffer is full, or once if no answer came (a repeat does no harm)."""
+    repeated = False
+    while True:
+        outcome = poster.post(page, [connection_id], FRAME_SECONDS)[connection_id]
+        if time.monotonic() > deadline or outcome not in (Outcome.LAGGING, Outcome.FAILED):
+            return outcome
+        if outcome is Outcome.LAGGING:
+            time.sleep(FULL_BUFFER_SECONDS)
+        elif repeated:
+            return outcome
+        else:
+            repeated = True
