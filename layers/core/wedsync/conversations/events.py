@@ -6,8 +6,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NotRequired, TypedDict, TypeVar
+from typing import Any, Generic, NotRequired, TypeVar
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from wedsync.conversations.resources import Message
 from wedsync.platform.clock import rfc3339

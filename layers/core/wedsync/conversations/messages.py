@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
+from typing_extensions import TypedDict
 
 from wedsync.conversations import messages_sql, resources
 from wedsync.conversations.events import Change, Committed, event
@@ -30,6 +31,13 @@ class Result:
     status: Literal["ok", "duplicate", "error"]
     message: resources.Message | None
     problem: Problem | None
+
+    def resource(self) -> resources.Message:
+        """The message as its sender reads it. Raises the problem if there is none."""
+        if self.message is None:
+            raise self.problem or NotFound
+        own: resources.Message = {**self.message, "is_read": True}
+        return {**own, "duplicate": True} if self.status == "duplicate" else own
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from wedsync.conversations import resources, threads_sql
 from wedsync.conversations.events import Committed, changes

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from wedsync.conversations import replay_sql, resources
 from wedsync.conversations.events import Event, event

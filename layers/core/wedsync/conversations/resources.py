@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from wedsync.conversations.models import MessagePriority, Role, Status, ThreadPriority, ThreadType, Visibility
 from wedsync.platform.clock import rfc3339

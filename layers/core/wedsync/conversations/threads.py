@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypedDict
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
+from typing_extensions import TypedDict
 
 from wedsync.conversations import messages, resources, threads_sql
 from wedsync.conversations.events import Committed, changes

@@ -1,0 +1,93 @@
+"""The REST API: one function behind `/{proxy+}`. Routes stand in routes/, problems become answers here."""
+
+# Powertools leaves the type parameter of Response open where it takes middlewares.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from request import HEADERS
+from routes import directory, health, me, messages, participants, threads, tickets
+
+from wedsync.identity.origins import allowed
+from wedsync.platform.errors import Forbidden, Internal, NotFound, Problem, problem_body
+from wedsync.platform.observability import bind, logger
+from wedsync.platform.settings import settings
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def _cors() -> CORSConfig | None:
+    """Browsers read answers from our own pages only; there are no cookies to send."""
+    origins = sorted(settings().allowed_origins)
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origin=origins[0],
+        extra_origins=origins[1:],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "Idempotency-Key"],
+        expose_headers=["ETag", "Location", "Retry-After", "X-Request-Id"],
+        max_age=600,
+    )
+
+
+app = APIGatewayRestResolver(cors=_cors())
+
+
+def refuse_foreign_origins(resolver: APIGatewayRestResolver, proceed: NextMiddleware) -> Response[Any]:
+    """A page that is not ours changes nothing (contract.md section 1)."""
+    event = resolver.current_event
+    if event.http_method not in SAFE and not allowed(event.headers.get("origin"), settings().allowed_origins):
+        raise Forbidden("requests from this origin are refused")
+    return proceed(resolver)
+
+
+app.use([refuse_foreign_origins])
+for router in (
+    directory.router,
+    health.router,
+    me.router,
+    messages.router,
+    participants.router,
+    threads.router,
+    tickets.router,
+):
+    app.include_router(router)
+
+
+@app.exception_handler(Problem)
+def refused(problem: Problem) -> Response[str]:
+    """The one mapper of problems to answers."""
+    request_id = app.current_event.request_context.request_id
+    if isinstance(problem, Internal) or problem.status >= 500:
+        logger().error("failed", extra={"code": problem.code}, exc_info=problem.__cause__)
+    text = json.dumps(problem_body(problem, request_id))
+    return Response(problem.status, "application/problem+json", text, headers={**HEADERS, **problem.headers})
+
+
+@app.exception_handler(NotFoundError)
+def missing(_: NotFoundError) -> Response[str]:
+    """A path that no route has answers as a thing that does not exist."""
+    return refused(NotFound())
+
+
+@app.exception_handler(Exception)
+def failed(error: Exception) -> Response[str]:
+    """A defect of ours: the caller learns its request id, the log the rest."""
+    internal = Internal()
+    internal.__cause__ = error
+    return refused(internal)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """API Gateway's proxy event v1 in, its answer out."""
+    request_id = event["requestContext"]["requestId"]
+    bind(request_id=request_id, route=f"{event['httpMethod']} {event['path']}")
+    response = app.resolve(event, context)
+    response["multiValueHeaders"] = {**response["multiValueHeaders"], "X-Request-Id": [request_id]}
+    return response

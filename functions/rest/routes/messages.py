@@ -1,0 +1,26 @@
+"""/threads/{id}/messages."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from request import answer, body, principal, query
+
+from wedsync.conversations import messages
+from wedsync.conversations.models import MessageQuery, NewMessage
+from wedsync.platform.ids import parse_uuid
+from wedsync.realtime.broadcast import deliver
+
+router = APIGatewayRouter()
+
+
+@router.get("/threads/<thread_id>/messages")
+def list_messages(thread_id: str) -> Response[str]:
+    return answer(200, messages.page(principal(router), parse_uuid(thread_id), query(router, MessageQuery)))
+
+
+@router.post("/threads/<thread_id>/messages")
+def send_message(thread_id: str) -> Response[str]:
+    stated = body(router, NewMessage)
+    (result,) = deliver(messages.send(principal(router), parse_uuid(thread_id), [stated])).results
+    return answer(200 if result.status == "duplicate" else 201, result.resource())

@@ -1,0 +1,32 @@
+"""/threads/{id}/participants."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from request import answer, body, principal
+
+from wedsync.conversations import participants
+from wedsync.conversations.models import AddedParticipant
+from wedsync.platform.ids import parse_uuid
+from wedsync.realtime.broadcast import deliver
+
+router = APIGatewayRouter()
+
+
+@router.get("/threads/<thread_id>/participants")
+def list_participants(thread_id: str) -> Response[str]:
+    return answer(200, participants.everyone(principal(router), parse_uuid(thread_id)))
+
+
+@router.post("/threads/<thread_id>/participants")
+def add_participant(thread_id: str) -> Response[str]:
+    added = participants.add(principal(router), parse_uuid(thread_id), body(router, AddedParticipant))
+    return answer(201, deliver(added))
+
+
+@router.delete("/threads/<thread_id>/participants/<user_id>")
+def remove_participant(thread_id: str, user_id: str) -> Response[str]:
+    return answer(
+        204, deliver(participants.remove(principal(router), parse_uuid(thread_id), parse_uuid(user_id)))
+    )

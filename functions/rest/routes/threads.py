@@ -1,0 +1,42 @@
+"""GET and POST /threads, GET /threads/{id}, and the caller's cursors in a thread."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from request import answer, body, principal, query
+
+from wedsync.conversations import cursors, threads
+from wedsync.conversations.models import Cursor, NewThread, ThreadQuery
+from wedsync.platform.ids import parse_uuid
+from wedsync.realtime.broadcast import deliver
+
+router = APIGatewayRouter()
+
+
+@router.get("/threads")
+def list_threads() -> Response[str]:
+    return answer(200, threads.page(principal(router), query(router, ThreadQuery)))
+
+
+@router.post("/threads")
+def create_thread() -> Response[str]:
+    made = deliver(threads.create(principal(router), body(router, NewThread)))
+    return answer(201, made, {"Location": f"/v1/threads/{made['id']}"})
+
+
+@router.get("/threads/<thread_id>")
+def get_thread(thread_id: str) -> Response[str]:
+    return answer(200, threads.get(principal(router), parse_uuid(thread_id)))
+
+
+@router.put("/threads/<thread_id>/read")
+def mark_read(thread_id: str) -> Response[str]:
+    stated = body(router, Cursor)
+    return answer(200, cursors.read(principal(router), parse_uuid(thread_id), stated.epoch, stated.seq))
+
+
+@router.put("/threads/<thread_id>/delivered")
+def mark_delivered(thread_id: str) -> Response[str]:
+    stated = body(router, Cursor)
+    return answer(200, cursors.delivered(principal(router), parse_uuid(thread_id), stated.epoch, stated.seq))
