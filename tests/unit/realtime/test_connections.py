@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from unittest import mock
 from uuid import UUID, uuid4
@@ -11,36 +11,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.fixtures.stub_server import Request, answer, serving
-from tests.fixtures.table_server import TABLE, create_connections_table, dynamodb
-from wedsync.platform import aws, wire
+from tests.fixtures.table_server import TABLE
+from wedsync.platform import aws
 from wedsync.realtime import connections
 from wedsync.realtime.connections import Connection
 
 PLANNER, FLORIST = uuid4(), uuid4()
 FOREVER = 2**40
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with dynamodb() as url:
-        yield url
-
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("CONNECTIONS_TABLE", TABLE)
-    with mock.patch.object(aws, "LINES", wire.Lines()) as lines:
-        yield
-        lines.close()
-
-
-@pytest.fixture
-def table(endpoint: str, environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    create_connections_table()
 
 
 def connect(user_id: UUID, device_id: str, connection_id: str, later: int = 0) -> Connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from unittest import mock
 
 import pytest
@@ -18,14 +17,7 @@ from wedsync.realtime.poster import Outcome
 FRAME = '{"type":"events","é":1}'.encode()
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    with mock.patch.object(poster, "LINES", wire.Lines()) as lines:
-        yield
-        lines.close()
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def test_each_connection_gets_the_frame_at_its_own_signed_address(monkeypatch: pytest.MonkeyPatch) -> None:

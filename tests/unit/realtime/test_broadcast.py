@@ -1,0 +1,177 @@
+"""What those who are connected hear of a commit, and what happens to those who cannot."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.unit.realtime.conftest import Gateway, connect
+from wedsync.conversations.events import Change, Committed, Event
+from wedsync.platform import aws
+from wedsync.realtime import connections
+from wedsync.realtime.broadcast import deliver
+
+THREAD = UUID("0190cccc-0000-7000-8000-000000000001")
+COUPLE, PLANNER, FLORIST, CATERER = (uuid4() for _ in range(4))
+EVENT: Event = {
+    "seq": 7,
+    "kind": "message.created",
+    "at": "2026-06-13T14:03:11.000Z",
+    "actor_id": str(COUPLE),
+}
+
+pytestmark = pytest.mark.usefixtures("table")
+
+
+def change(*audience: UUID, revoked: UUID | None = None, events: tuple[Event, ...] = (EVENT,)) -> Change:
+    lost = frozenset({revoked} if revoked else ())
+    return Change(THREAD, "a1", 7, events, frozenset(audience), lost)
+
+
+def test_every_device_of_the_audience_gets_the_event_and_nobody_else(gateway: Gateway) -> None:
+    connect(PLANNER, "phone=")
+    connect(PLANNER, "laptop=", device_id="laptop")
+    connect(FLORIST, "florist=")
+    connect(CATERER, "caterer=")
+
+    answer = deliver(Committed("the answer", (change(COUPLE, PLANNER, FLORIST),)))
+
+    frame = {
+        "type": "events",
+        "thread_id": str(THREAD),
+        "epoch": "a1",
+        "from_seq": 7,
+        "to_seq": 7,
+        "head_seq": 7,
+        "more": False,
+        "events": [EVENT],
+    }
+    assert answer == "the answer"
+    assert gateway.frames == {"phone=": [frame], "laptop=": [frame], "florist=": [frame]}
+
+
+def test_who_lost_access_hears_that_and_not_the_event(gateway: Gateway) -> None:
+    connect(PLANNER, "planner=")
+    connect(FLORIST, "florist=")
+
+    deliver(Committed(None, (change(PLANNER, revoked=FLORIST),)))
+
+    assert [frame["type"] for frame in gateway.frames["planner="]] == ["events"]
+    assert gateway.frames["florist="] == [{"type": "access", "thread_id": str(THREAD), "state": "revoked"}]
+
+
+def test_a_dead_connection_is_forgotten_and_the_others_are_not_disturbed(gateway: Gateway) -> None:
+    connect(PLANNER, "dead=")
+    laptop = connect(PLANNER, "laptop=", device_id="laptop")
+    florist = connect(FLORIST, "florist=")
+    gateway.statuses["dead="] = [410]
+
+    deliver(Committed(None, (change(PLANNER, FLORIST),)))
+
+    assert {*gateway.frames} == {"laptop=", "florist="}
+    assert {*connections.find([PLANNER, FLORIST])} == {laptop, florist}
+
+
+def test_a_slow_connection_is_left_out_until_it_has_synced(gateway: Gateway) -> None:
+    slow = connect(PLANNER, "slow=")
+    gateway.statuses["slow="] = [429]
+
+    deliver(Committed(None, (change(PLANNER),)))
+    deliver(Committed(None, (change(PLANNER),)))
+
+    assert connections.find([PLANNER]) == [replace(slow, lagging=True)]
+    assert gateway.frames == {}
+
+    connections.settle(slow)
+    deliver(Committed(None, (change(PLANNER),)))
+
+    assert [frame["type"] for frame in gateway.frames["slow="]] == ["events"]
+
+
+def test_a_connection_whose_token_ran_out_hears_that_once_and_no_event(gateway: Gateway) -> None:
+    expired = connections.opened(PLANNER, "phone", "expired=", int(time.time()) - 1)
+    connections.register(expired)
+
+    deliver(Committed(None, (change(PLANNER),)))
+    deliver(Committed(None, (change(PLANNER),)))
+
+    assert [(frame["type"], frame["code"]) for frame in gateway.frames["expired="]] == [("bye", 4001)]
+    assert connections.find([PLANNER]) == []
+
+
+def test_a_large_change_comes_in_several_frames_in_order(gateway: Gateway) -> None:
+    connect(PLANNER, "planner=")
+    events: tuple[Event, ...] = tuple(
+        {"seq": seq, "kind": "message.created", "message_id": "é" * 6000} for seq in range(3, 8)
+    )
+
+    deliver(Committed(None, (change(PLANNER, events=events),)))
+
+    frames = gateway.frames["planner="]
+    assert [(frame["from_seq"], frame["to_seq"]) for frame in frames] == [(3, 4), (5, 6), (7, 7)]
+    assert [event for frame in frames for event in frame["events"]] == [*events]
+    assert max(gateway.sizes) <= 28_000
+
+
+def test_after_a_lost_frame_a_connection_is_sent_no_later_one(gateway: Gateway) -> None:
+    connect(PLANNER, "planner=")
+    gateway.statuses["planner="] = [500]
+
+    deliver(Committed(None, (change(PLANNER), change(PLANNER))))
+
+    assert gateway.frames == {}
+
+
+def test_several_changes_reach_each_in_their_order(gateway: Gateway) -> None:
+    connect(PLANNER, "planner=")
+    later = replace(change(PLANNER), head_seq=8, events=({"seq": 8, "kind": "participant.added"},))
+
+    deliver(Committed(None, (change(PLANNER), later)))
+
+    assert [frame["head_seq"] for frame in gateway.frames["planner="]] == [7, 8]
+
+
+def test_a_commit_without_changes_asks_nobody(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    assert deliver(Committed(42, ())) == 42
+
+
+def test_a_table_in_trouble_costs_the_push_and_not_the_answer(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(PLANNER, "planner=")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    assert deliver(Committed("the answer", (change(PLANNER),))) == "the answer"
+
+    assert gateway.frames == {}
+
+
+def test_a_gateway_in_trouble_costs_the_push_and_not_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect(PLANNER, "planner=")
+    monkeypatch.setenv("CALLBACK_URL", "http://127.0.0.1:1/v1")
+
+    assert deliver(Committed("the answer", (change(PLANNER),))) == "the answer"
+
+    assert len(connections.find([PLANNER])) == 1
+
+
+def test_a_table_that_fails_while_tidying_costs_nothing(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(PLANNER, "dead=")
+    gateway.statuses["dead="] = [410]
+    call = aws.call
+
+    def read_only(service: str, operation: str, body: dict[str, object], **options: float) -> object:
+        if operation == "UpdateItem":
+            raise aws.ThrottledError("ThrottlingException", "", 400)
+        return call(service, operation, body, **options)
+
+    monkeypatch.setattr(aws, "call", read_only)
+
+    assert deliver(Committed("the answer", (change(PLANNER),))) == "the answer"
