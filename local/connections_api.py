@@ -56,7 +56,7 @@ class ConnectionsApi:
             return _description(connection)
         if method == "DELETE":
             self._connections.remove(connection)
-            connection.close(1000, "Connection Closed Normally")
+            await connection.close(1000, "Connection Closed Normally")
             return _answer(204)
         if len(body) > self._limits.message_bytes:
             return _error(413, "PayloadTooLargeException", "Message too long")

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any, cast
 
-from aiohttp import WebSocketError, WSMsgType, web
+from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 
 from local.connections_api import ConnectionsApi
 from local.connections_api_signature import SignatureVerifier
@@ -23,8 +23,7 @@ from local.websocket_gateway_limits import SocketLimits
 
 log = logging.getLogger("local.websocket_gateway")
 
-# How long a client may take to answer a close frame, and `$disconnect` calls to end when the gateway stops.
-CLOSE_SECONDS = 1.0
+# How long `$disconnect` calls may take when the gateway stops.
 STOP_SECONDS = 3.0
 KEEPALIVE_SECONDS = 60.0
 BACKLOG = 2048
@@ -81,12 +80,14 @@ class WebSocketGateway:
         self._sweeper.cancel()
         leaving = list(self._connections)
         for connection in leaving:
-            connection.close(1001, "Going away")
-        await asyncio.gather(*(connection.closed() for connection in leaving))
+            await connection.close(1001, "Going away")
+        for connection in leaving:
+            await connection.ended.wait()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
         for task in self._tasks:
             task.cancel()
+        self._http.pre_shutdown()
         await self._http.shutdown(STOP_SECONDS)
 
     @property
@@ -110,8 +111,8 @@ class WebSocketGateway:
             return refusal(admitted.status, client)
         protocols = (admitted.protocol,) if admitted.protocol else ()
         socket = web.WebSocketResponse(
-            timeout=CLOSE_SECONDS,
             protocols=protocols,
+            autoclose=False,
             compress=False,
             max_msg_size=0,
             writer_limit=NO_WRITE_PAUSE,
@@ -122,29 +123,39 @@ class WebSocketGateway:
             await self._serve(request, connection)
         finally:
             self._connections.remove(connection)
+            connection.ended.set()
             code, reason = connection.closing or (1006, ABNORMAL)
             self._spawn(self._disconnected(connection, code, reason))
         return socket
 
     async def _serve(self, request: web.BaseRequest, connection: Connection) -> None:
         protocol = cast("GatedProtocol", request.protocol)
-        protocol.oversized = lambda: connection.close(1009, "Message too big")
+        protocol.oversized = lambda: self._spawn(connection.close(1009, "Message too big"))
         try:
             await connection.socket.prepare(request)
         except ConnectionError:
             return
         self._connections.add(connection)
-        while connection.closing is None:
+        message = await self._read(connection)
+        if connection.closing is None:
+            connection.closing = _closing(message)
+            if message.type is WSMsgType.CLOSE:
+                await connection.send_close_frame(connection.closing[0])
+        connection.transport.close()
+
+    async def _read(self, connection: Connection) -> WSMessage:
+        """Dispatch what comes; answers the message that ends it: a close frame or a broken line."""
+        while True:
             message = await connection.socket.receive()
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return message
+            if connection.closing is not None:
+                continue
             if message.type is WSMsgType.TEXT:
                 connection.touch()
                 self._spawn(self._dispatcher.run(connection, message.data))
-            elif message.type is WSMsgType.BINARY:
-                connection.close(1003, "Binary frames are not supported")
             else:
-                connection.closing = connection.closing or _closing(message)
-        # Returning would cut the line under a close frame that is still on its way.
-        await connection.closed()
+                await connection.close(1003, "Binary frames are not supported")
 
     async def _disconnected(self, connection: Connection, code: int, reason: str) -> None:
         route = self._api.routes.get("$disconnect")
@@ -158,7 +169,7 @@ class WebSocketGateway:
         while True:
             await asyncio.sleep(period)
             for connection in self._connections.expired():
-                connection.close(1001, "Going away")
+                await connection.close(1001, "Going away")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -169,7 +180,7 @@ class WebSocketGateway:
 ABNORMAL = "Connection closed abnormally"
 
 
-def _closing(message: Any) -> tuple[int, str]:
+def _closing(message: WSMessage) -> tuple[int, str]:
     """Code and reason of a close that the client began; 1005 and 1006 never travel (RFC 6455 §7.4.1)."""
     if message.type is WSMsgType.CLOSE:
         if not message.data:

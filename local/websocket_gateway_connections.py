@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from aiohttp import WSMsgType, web
 from local.gateway_context import Moment, now
 from local.websocket_gateway_events import Handshake
 from local.websocket_gateway_limits import SocketLimits
+
+# How long a client may take to answer a close frame.
+CLOSE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -27,7 +31,7 @@ class Connection:
     active: float = field(default_factory=time.monotonic)
     active_at: Moment = field(default_factory=now)
     closing: tuple[int, str] | None = None
-    closer: asyncio.Task[Any] | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def touch(self) -> None:
         """A message went by, in either direction: what API Gateway's idle time-out counts."""
@@ -43,21 +47,21 @@ class Connection:
         """Put one text frame on the wire; never waits for a slow client, never raises for a gone one."""
         if self.closing is None and not self.socket.closed:
             self.touch()
-            try:
+            with contextlib.suppress(ConnectionError):
                 await self.socket.send_frame(text, WSMsgType.TEXT)
-            except ConnectionError:
-                self.closing = (1006, "Connection closed abnormally")
 
-    def close(self, code: int, reason: str) -> None:
-        """Begin to close from this side; the first code given counts."""
+    async def close(self, code: int, reason: str) -> None:
+        """Begin to close from this side; the first code given counts. The line is cut when the client never answers."""
         if self.closing is None:
             self.closing = (code, reason)
-            self.closer = asyncio.get_running_loop().create_task(self.socket.close(code=code))
+            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.transport.abort)
+            await self.send_close_frame(code)
 
-    async def closed(self) -> None:
-        """Wait for a close begun on this side; ends within the socket's own time-out."""
-        if self.closer:
-            await self.closer
+    async def send_close_frame(self, code: int) -> None:
+        """Send a close frame, or echo the client's; 1005 (no code) is an empty one (RFC 6455 §5.5.1)."""
+        payload = b"" if code == 1005 else code.to_bytes(2, "big")
+        with contextlib.suppress(ConnectionError):
+            await self.socket.send_frame(payload, WSMsgType.CLOSE)
 
 
 class Connections:
