@@ -1,0 +1,135 @@
+"""`sam deploy` creates what template.yaml says, as far as the emulator can say so (docs/deployment.md)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.fixtures.emulated_stack import LACKING_TYPES, Stack
+from tests.fixtures.template import functions, resources, transformed
+
+pytestmark = pytest.mark.deploy
+
+
+def test_every_resource_is_created_but_those_the_emulator_lacks(stack: Stack) -> None:
+    off = {"NatAddressB", "NatB", "Standby"}  # of production only
+    expected = {r.name for r in resources() if r.attributes["Type"] not in LACKING_TYPES} - off
+    kinds = {attributes["Type"] for attributes in transformed()["Resources"].values()}
+
+    created = {name for kind in kinds for name in stack.resources(kind)}
+
+    stable = {
+        name
+        for name in expected
+        if not name.startswith(("CoreLayer", "RestApiDeployment")) and "Version" not in name
+    }
+    assert stable <= created
+    assert len(created) == len(expected)
+
+
+def test_the_functions_have_their_environment_their_layer_and_an_alias(stack: Stack) -> None:
+    deployed = stack.resources("AWS::Lambda::Function")
+    client = stack.client("lambda")
+
+    for function in functions():
+        live = client.get_function_configuration(FunctionName=deployed[function.name], Qualifier="live")
+        assert set(live["Environment"]["Variables"]) == set(function.properties["Environment"]["Variables"])
+        assert live["Runtime"] == "python3.13"
+        assert live["Architectures"] == ["arm64"]
+        assert live["Timeout"] == function.properties["Timeout"]
+        assert [layer["Arn"].rpartition(":")[2] for layer in live["Layers"]] == ["1"]
+
+
+def test_parameters_and_addresses_arrive_in_the_environments(stack: Stack) -> None:
+    names = stack.resources("AWS::Lambda::Function")
+    [socket] = stack.resources("AWS::ApiGatewayV2::Api").values()
+    [table] = stack.resources("AWS::DynamoDB::Table").values()
+    client = stack.client("lambda")
+
+    rest = client.get_function_configuration(FunctionName=names["RestFunction"])["Environment"]["Variables"]
+
+    assert rest["ALLOWED_ORIGINS"] == "https://app.example.com"
+    assert rest["CONNECTIONS_TABLE"] == table
+    assert rest["CALLBACK_URL"] == f"https://{socket}.execute-api.eu-central-1.amazonaws.com/v1"
+    assert rest["WEBSOCKET_URL"] == f"wss://{socket}.execute-api.eu-central-1.amazonaws.com/v1"
+
+
+def test_failed_records_of_each_lane_go_to_dead_letters_of_its_own(stack: Stack) -> None:
+    queues = stack.resources("AWS::SQS::Queue")
+    client = stack.client("sqs")
+
+    def attributes(queue: str) -> dict[str, str]:
+        return client.get_queue_attributes(QueueUrl=queues[queue], AttributeNames=["All"])["Attributes"]
+
+    for queue in ("EventsQueue", "EventsEmergencyQueue"):
+        redrive = json.loads(attributes(queue)["RedrivePolicy"])
+        assert redrive["deadLetterTargetArn"] == attributes(f"{queue}Dead")["QueueArn"]
+        assert int(redrive["maxReceiveCount"]) == 5
+
+
+def test_the_table_has_one_item_per_person_or_ticket(stack: Stack) -> None:
+    [name] = stack.resources("AWS::DynamoDB::Table").values()
+
+    table = stack.client("dynamodb").describe_table(TableName=name)["Table"]
+
+    assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_the_socket_api_has_its_routes_and_asks_for_a_ticket_at_connect(stack: Stack) -> None:
+    [api] = stack.resources("AWS::ApiGatewayV2::Api").values()
+    client = stack.client("apigatewayv2")
+
+    routes = {route["RouteKey"]: route for route in client.get_routes(ApiId=api)["Items"]}
+
+    assert set(routes) == {"$connect", "$disconnect", "$default", "sync", "send", "ack", "read", "ping"}
+    assert [key for key, route in routes.items() if route.get("AuthorizationType") == "CUSTOM"] == [
+        "$connect"
+    ]
+
+
+def test_the_rest_api_has_its_stage(stack: Stack) -> None:
+    [api] = stack.resources("AWS::ApiGateway::RestApi").values()
+
+    stages = stack.client("apigateway").get_stages(restApiId=api)["item"]
+
+    assert [stage["stageName"] for stage in stages] == ["v1"]
+
+
+def test_logs_are_kept_for_a_month(stack: Stack) -> None:
+    groups = set(stack.resources("AWS::Logs::LogGroup").values())
+
+    found = stack.client("logs").describe_log_groups()["logGroups"]
+
+    assert {
+        group["logGroupName"]: group.get("retentionInDays")
+        for group in found
+        if group["logGroupName"] in groups
+    } == (dict.fromkeys(groups, 30))
+
+
+def test_both_addresses_are_told(stack: Stack) -> None:
+    [description] = stack.client("cloudformation").describe_stacks(StackName="wedsync")["Stacks"]
+    told = {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
+
+    assert told["RestUrl"].startswith("https://")
+    assert told["SocketUrl"].startswith("wss://")
+    assert told["RestUrl"].endswith("/v1")
+
+
+def test_a_deployment_of_another_layer_moves_every_alias_to_a_new_version(stack: Stack) -> None:
+    names = stack.resources("AWS::Lambda::Function")
+    client = stack.client("lambda")
+
+    def served() -> dict[str, str]:
+        return {
+            name: client.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
+            for name in names.values()
+        }
+
+    before = served()
+    stack.deploy(layer="two")
+
+    after = served()
+    assert all(after[name] != before[name] for name in names.values())
