@@ -10,10 +10,11 @@ import hashlib
 import re
 import secrets
 import time
+from typing import Any
 
 from wedsync.identity.principals import Principal, kind_of
 from wedsync.platform import aws
-from wedsync.platform.errors import Unauthenticated
+from wedsync.platform.errors import Unauthenticated, Unavailable
 from wedsync.platform.ids import parse_uuid
 from wedsync.platform.settings import settings
 
@@ -24,7 +25,7 @@ _TICKET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 def issue(principal: Principal, device_id: str) -> str:
-    """A ticket with which this person may open one socket on this device within 60 s."""
+    """A ticket with which this person may open one socket on this device within 60 s. Raises Unavailable."""
     ticket = secrets.token_urlsafe(_TICKET_BYTES)
     expires_at = int(time.time()) + LIFETIME_SECONDS
     item = {
@@ -36,7 +37,7 @@ def issue(principal: Principal, device_id: str) -> str:
         "ticket_expires_at": {"N": str(expires_at)},
         "ttl": {"N": str(expires_at)},
     }
-    aws.call("dynamodb", "PutItem", {"TableName": settings().connections_table, "Item": item})
+    _call("PutItem", {"Item": item})
     return ticket
 
 
@@ -44,13 +45,12 @@ def redeem(ticket: str, device_id: str) -> Principal:
     """Whom the ticket stands for; it cannot be used again, whatever comes of it.
 
     Raises Unauthenticated if it is unknown, used, expired (DynamoDB deletes late, so the time is
-    compared here), or was given to another device: then somebody else holds it.
+    compared here), or was given to another device: then somebody else holds it. Raises Unavailable.
     """
     if not _TICKET.fullmatch(ticket):
         raise Unauthenticated("not a ticket")
-    key = {"pk": {"S": _key(ticket)}}
-    request = {"TableName": settings().connections_table, "Key": key, "ReturnValues": "ALL_OLD"}
-    item: dict[str, dict[str, str]] = aws.call("dynamodb", "DeleteItem", request).get("Attributes", {})
+    request = {"Key": {"pk": {"S": _key(ticket)}}, "ReturnValues": "ALL_OLD"}
+    item: dict[str, dict[str, str]] = _call("DeleteItem", request).get("Attributes", {})
     if not item:
         raise Unauthenticated("ticket unknown or used")
     now = time.time()
@@ -61,6 +61,13 @@ def redeem(ticket: str, device_id: str) -> Principal:
     scopes = frozenset(item["scope"]["S"].split())
     user_id = parse_uuid(item["user_id"]["S"], Unauthenticated)
     return Principal(user_id, kind_of(scopes), scopes, int(item["token_expires_at"]["N"]))
+
+
+def _call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return aws.call("dynamodb", operation, {"TableName": settings().connections_table, **request})
+    except aws.AwsError as error:
+        raise Unavailable("tickets cannot be had at the moment") from error
 
 
 def _key(ticket: str) -> str:

@@ -1,0 +1,16 @@
+"""/me: the caller as the directory knows him."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from request import answer, principal
+
+from wedsync.identity import directory
+
+router = APIGatewayRouter()
+
+
+@router.get("/me")
+def get_me() -> Response[str]:
+    return answer(200, directory.profile(principal(router)))

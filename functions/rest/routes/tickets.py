@@ -1,0 +1,39 @@
+"""/realtime/tickets: what opens a WebSocket, once, within a minute."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from pydantic import BaseModel, ConfigDict, Field
+from request import answer, body, principal
+
+from wedsync.identity.tickets import DEVICE_ID, LIFETIME_SECONDS, issue
+from wedsync.platform.settings import settings
+
+PROTOCOL = "wedsync.v1"
+
+router = APIGatewayRouter()
+
+
+class NewTicket(BaseModel):
+    """The device that is going to connect; it names itself, a UUID for example."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    device_id: Annotated[str, Field(pattern=DEVICE_ID)]
+
+
+@router.post("/realtime/tickets")
+def create_ticket() -> Response[str]:
+    ticket = issue(principal(router), body(router, NewTicket).device_id)
+    return answer(
+        201,
+        {
+            "ticket": ticket,
+            "url": settings().websocket_url,
+            "expires_in": LIFETIME_SECONDS,
+            "protocol": PROTOCOL,
+        },
+    )
