@@ -1,6 +1,7 @@
 """The secret keys of this deployment, from one secret: they sign database contexts and list cursors.
 
-The secret holds `{"current": 2, "keys": {"1": "<base64>", "2": "<base64>"}}`: two ids overlap in a rotation (R12).
+The secret holds `{"current": 2, "keys": {"1": "<base64>", "2": "<base64>"}}`: two ids overlap in a
+rotation (R12).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Brings a database to the schema of this version: numbered SQL files, applied by yoyo, never down (decision 15).
+"""Brings a database to the schema of this version: numbered SQL files, applied by yoyo, never down.
 
 The same function runs in tests, on one machine and in the deployment's migrate function. Only that
 function's environment has yoyo: import this module nowhere else.
