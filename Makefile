@@ -53,7 +53,7 @@ test-fast: $(TESTING) ## Run the unit and database tests
 	$(BIN)/python -m pytest tests/unit tests/database $(ARGS)
 
 .PHONY: check
-check: format-check lint imports types template coverage embedded python313 ## Everything CI runs
+check: format-check lint imports types template sizes coverage embedded python313 ## Everything CI runs
 
 .PHONY: format
 format: .venv/.dev ## Format the code and sort its imports
