@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,21 @@ class LocalError(Exception):
     """Something on this machine is in the way; the message is one line for the person who ran the command."""
 
 
+def tied_to(parent: int, death_signal: signal.Signals) -> Callable[[], None]:
+    """What a forked child runs first: the kernel sends it `death_signal` when the runner dies (Linux).
+
+    Fork from the main thread: the kernel takes the death of the *thread* that forked for the parent's.
+    """
+
+    def tie() -> None:
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, death_signal)
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return tie
+
+
 def spawn(
     argv: Sequence[str | Path],
     *,
@@ -28,18 +44,7 @@ def spawn(
     output: IO[bytes] | int,
     death_signal: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
-    """Start a process in its own session; the kernel sends it `death_signal` when the runner dies (Linux).
-
-    Call it from the main thread: the kernel takes the death of the *thread* that forked for the parent's.
-    """
-    parent = os.getpid()
-
-    def tie_to_parent() -> None:
-        if _LIBC is not None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, death_signal)
-            if os.getppid() != parent:
-                os._exit(1)
-
+    """Start a process in its own session, which the runner's death ends. Call it from the main thread."""
     return subprocess.Popen(
         [str(part) for part in argv],
         env=dict(environment),
@@ -48,7 +53,23 @@ def spawn(
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=tie_to_parent,
+        preexec_fn=tied_to(os.getpid(), death_signal),
+    )
+
+
+async def spawn_watched(
+    argv: Sequence[str | Path], *, environment: Mapping[str, str], cwd: Path, output: IO[bytes]
+) -> asyncio.subprocess.Process:
+    """The same for a process whose end the event loop waits for."""
+    return await asyncio.create_subprocess_exec(
+        *map(str, argv),
+        env=dict(environment),
+        cwd=cwd,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=tied_to(os.getpid(), signal.SIGKILL),
     )
 
 

@@ -1,0 +1,184 @@
+"""Pools of workers, one per function: warm, growing on demand, throttled by reserved concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from local.model import FunctionSpec, Outcome
+from local.processes import LocalError
+from local.runtime_api import PAYLOAD_LIMIT
+from local.worker_environment import WorkerEnvironment
+from local.workers import Worker
+
+# One machine: more workers than this only take each other's time.
+MOST_WORKERS = 16
+MOST_STARTING = 2
+IDLE_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """What the console shows of one function."""
+
+    function: str
+    workers: int
+    busy: int
+    invocations: int
+    errors: int
+    pids: tuple[int, ...]
+
+
+class Pool:
+    """Workers of one function. An event takes the worker used last, as Lambda does, or starts another one."""
+
+    def __init__(
+        self, spec: FunctionSpec, environment: WorkerEnvironment, report: Callable[[str], None]
+    ) -> None:
+        self.spec = spec
+        self._environment = environment
+        self._report = report
+        self._workers: set[Worker] = set()
+        self._idle: list[Worker] = []
+        self._waiting: deque[asyncio.Future[Worker | Outcome]] = deque()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._starting = 0
+        self._active = 0
+        self._invocations = 0
+        self._errors = 0
+        self._closed = False
+
+    async def warm(self) -> None:
+        """Have one worker ready; a failed init is reported, and tried again by the next event."""
+        await self._start_one()
+
+    async def invoke(self, event: Mapping[str, Any]) -> Outcome:
+        """One synchronous invocation."""
+        reserved = self.spec.reserved_concurrency
+        if reserved is not None and self._active >= reserved:
+            return Outcome(
+                throttled=True, error_type="TooManyRequestsException", error_message="Rate Exceeded."
+            )
+        payload = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(payload) > PAYLOAD_LIMIT:
+            message = f"{len(payload)} byte payload is too large for the RequestResponse invocation type"
+            return Outcome(
+                error_type="RequestTooLargeException",
+                error_message=f"{message} (limit {PAYLOAD_LIMIT} bytes)",
+            )
+        # Whoever asked may go away meanwhile: the function runs on, as in the cloud.
+        return await asyncio.shield(self._in_background(self._counted(payload)))
+
+    async def close(self) -> None:
+        """End every worker."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
+        self._workers.clear()
+
+    def state(self) -> PoolState:
+        """Numbers for the console."""
+        pids = tuple(worker.pid for worker in self._workers if worker.pid is not None)
+        return PoolState(
+            self.spec.name, len(self._workers), self._active, self._invocations, self._errors, pids
+        )
+
+    async def reap(self) -> None:
+        """End workers that have had nothing to do for a minute, all but one."""
+        long_ago = time.monotonic() - IDLE_SECONDS
+        while len(self._idle) > 1 and self._idle[0].idle_since < long_ago:
+            worker = self._idle.pop(0)
+            self._workers.discard(worker)
+            await worker.stop()
+
+    async def _counted(self, payload: bytes) -> Outcome:
+        self._active += 1
+        try:
+            outcome = await self._run(payload)
+        finally:
+            self._active -= 1
+        self._invocations += 1
+        self._errors += not outcome.ok
+        return outcome
+
+    async def _run(self, payload: bytes) -> Outcome:
+        worker = await self._take()
+        if isinstance(worker, Outcome):
+            return worker
+        outcome = await worker.invoke(payload)
+        self._give_back(worker)
+        return outcome
+
+    async def _take(self) -> Worker | Outcome:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.alive:
+                return worker
+        waiter: asyncio.Future[Worker | Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        self._grow()
+        return await waiter
+
+    def _give_back(self, worker: Worker) -> None:
+        if worker.alive:
+            self._offer(worker)
+
+    def _offer(self, found: Worker | Outcome) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(found)
+                return
+        if isinstance(found, Worker):
+            self._idle.append(found)
+
+    def _grow(self) -> None:
+        wanted = min(len(self._waiting), MOST_STARTING) - self._starting
+        for _ in range(min(wanted, MOST_WORKERS - len(self._workers))):
+            self._in_background(self._start_one())
+
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _start_one(self) -> None:
+        worker = Worker(self.spec, self._environment)
+        self._workers.add(worker)
+        self._starting += 1
+        try:
+            failure = await worker.start()
+        except LocalError as error:
+            failure = Outcome(error_type="Local.NotInstalled", error_message=str(error))
+            await worker.stop()
+        finally:
+            self._starting -= 1
+        if failure is not None:
+            self._workers.discard(worker)
+            self._report(f"{self.spec.name} does not start: {failure.error_type}: {failure.error_message}")
+            self._offer(failure)
+            self._grow()
+            return
+        self._in_background(self._bury(worker))
+        self._offer(worker)
+        self._grow()
+
+    async def _bury(self, worker: Worker) -> None:
+        """When a worker dies, forget it and keep one warm."""
+        await worker.ended()
+        if worker in self._workers and not self._closed:
+            self._idle = [each for each in self._idle if each is not worker]
+            await worker.stop()
+            self._workers.discard(worker)
+            if not self._workers or self._waiting:
+                await self._start_one()
