@@ -63,7 +63,7 @@ class SignatureVerifier:
 
     def _check_age(self, stamp: str, date: str) -> None:
         try:
-            at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+            at = _epoch(stamp)
         except ValueError:
             raise SignatureError("X-Amz-Date is missing or malformed") from None
         if not stamp.startswith(date) or abs(self._clock() - at) > SKEW_SECONDS:
@@ -82,6 +82,11 @@ def _canonical_request(request: web.BaseRequest, signed: list[str], body: bytes)
 
 def _header(request: web.BaseRequest, name: str) -> str:
     return ",".join(" ".join(value.split()) for value in request.headers.getall(name, []))
+
+
+@lru_cache(maxsize=64)
+def _epoch(stamp: str) -> float:
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
 
 
 @lru_cache(maxsize=64)

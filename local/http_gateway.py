@@ -27,12 +27,13 @@ log = logging.getLogger("local.http_gateway")
 # Quotas of REST APIs: payload 10 MB; a body that does not arrive in 30 s is given up.
 PAYLOAD_BYTES = 10 * 1024 * 1024
 BODY_SECONDS = 30.0
+KEEPALIVE_SECONDS = 60.0
 
 
 class HttpGateway:
-    """One REST API. Mount `routes()` on an aiohttp application and give its runner a `keepalive_timeout`:
+    """One REST API. Mount `routes()` on an aiohttp application; run it with `keepalive_timeout=KEEPALIVE_SECONDS`:
 
-    aiohttp closes a connection whose headers have not arrived by then, the limit on slow headers (60 s suits).
+    aiohttp closes a connection whose headers have not arrived by then, which is the limit on slow headers.
     """
 
     def __init__(

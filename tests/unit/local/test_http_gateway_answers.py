@@ -240,3 +240,15 @@ async def test_a_malformed_request_never_reaches_a_function(rest_gateway: RestUn
 
     assert b" 400 Bad Request" in head
     assert rest_gateway.functions.calls == []
+
+
+async def test_headers_that_never_end_lose_their_connection(functions: Functions) -> None:
+    async with run_rest(functions, keepalive=0.05) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(b"GET /v1/health HTTP/1.1\r\nHost: h\r\nX-Slow: ")
+
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        await writer.wait_closed()
+
+    assert functions.calls == []
