@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, LiteralString, TypedDict
+from typing import Any, LiteralString
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from wedsync.identity import directory_sql
 from wedsync.identity.directory_models import (

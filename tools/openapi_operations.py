@@ -1,0 +1,124 @@
+"""What each operation of the REST API takes and answers. tools/openapi.py checks that every route stands here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from routes.tickets import NewTicket
+from typing_extensions import TypedDict
+
+from wedsync.conversations import cursors, messages, models, participants, resources, threads
+from wedsync.identity import directory, directory_models
+
+
+class Health(TypedDict):
+    status: Literal["ok"]
+
+
+class Ticket(TypedDict):
+    """What opens one WebSocket within `expires_in` seconds."""
+
+    ticket: str
+    url: str
+    expires_in: int
+    protocol: Literal["wedsync.v1"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`answers` maps a status to its type, None for an answer without content; `problems` lists statuses."""
+
+    summary: str
+    answers: dict[int, Any]
+    problems: tuple[int, ...] = ()
+    body: Any = None
+    query: Any = None
+    who: Literal["anybody", "a person", "a service"] = "a person"
+
+
+def _put(summary: str, model: Any) -> Operation:
+    return Operation(
+        summary, {200: model, 201: model}, (400, 401, 403, 415, 422), body=model, who="a service"
+    )
+
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("GET", "/health"): Operation("Whether the API answers", {200: Health}, who="anybody"),
+    ("GET", "/me"): Operation("The caller as the directory knows him", {200: directory.Profile}),
+    ("POST", "/realtime/tickets"): Operation(
+        "A one-time ticket for a WebSocket", {201: Ticket}, (400, 403, 415, 422), body=NewTicket
+    ),
+    ("GET", "/threads"): Operation(
+        "The caller's threads, the latest activity first",
+        {200: threads.ThreadPage},
+        (422,),
+        query=models.ThreadQuery,
+    ),
+    ("POST", "/threads"): Operation(
+        "Create a thread with its people and perhaps its first message",
+        {201: resources.Thread},
+        (400, 403, 415, 422),
+        body=models.NewThread,
+    ),
+    ("GET", "/threads/{thread_id}"): Operation("One thread", {200: resources.Thread}, (404,)),
+    ("PUT", "/threads/{thread_id}/read"): Operation(
+        "The person has seen everything up to a seq",
+        {200: cursors.Cursors},
+        (400, 403, 404, 415, 422),
+        body=models.Cursor,
+    ),
+    ("PUT", "/threads/{thread_id}/delivered"): Operation(
+        "A device has stored everything up to a seq",
+        {200: cursors.Cursors},
+        (400, 403, 404, 415, 422),
+        body=models.Cursor,
+    ),
+    ("GET", "/threads/{thread_id}/participants"): Operation(
+        "The people of a thread", {200: participants.ParticipantList}, (404,)
+    ),
+    ("POST", "/threads/{thread_id}/participants"): Operation(
+        "Add a person, with as much history as stated",
+        {201: resources.Participant},
+        (400, 403, 404, 409, 415, 422),
+        body=models.AddedParticipant,
+    ),
+    ("DELETE", "/threads/{thread_id}/participants/{user_id}"): Operation(
+        "Remove a participant, or leave", {204: None}, (403, 404, 409)
+    ),
+    ("GET", "/threads/{thread_id}/messages"): Operation(
+        "A page of messages by ascending seq; without an anchor the newest",
+        {200: messages.MessagePage},
+        (404, 422),
+        query=models.MessageQuery,
+    ),
+    ("POST", "/threads/{thread_id}/messages"): Operation(
+        "Send a message; 200 with `duplicate` for a client_msg_id that is known",
+        {201: resources.Message, 200: resources.Message},
+        (400, 403, 404, 409, 415, 422),
+        body=models.NewMessage,
+    ),
+    ("PUT", "/directory/organizations/{organization_id}"): _put(
+        "State an organization", directory_models.Organization
+    ),
+    ("PUT", "/directory/users/{user_id}"): _put("State a person and his addresses", directory_models.User),
+    ("PUT", "/directory/organizations/{organization_id}/members/{user_id}"): _put(
+        "State a member of an organization", directory_models.OrganizationMember
+    ),
+    ("DELETE", "/directory/organizations/{organization_id}/members/{user_id}"): Operation(
+        "Take a member out of an organization, and of the weddings he worked at for it",
+        {204: None},
+        (401, 403, 404, 422),
+        who="a service",
+    ),
+    ("PUT", "/directory/weddings/{wedding_id}"): _put("State a wedding", directory_models.Wedding),
+    ("PUT", "/directory/weddings/{wedding_id}/members/{user_id}"): _put(
+        "State a member of a wedding", directory_models.WeddingMember
+    ),
+    ("DELETE", "/directory/weddings/{wedding_id}/members/{user_id}"): Operation(
+        "Take a member out of a wedding and all its threads",
+        {204: None},
+        (401, 403, 404, 422),
+        who="a service",
+    ),
+}
