@@ -85,7 +85,11 @@ def test_each_function_may_do_what_it_does_and_nothing_else() -> None:
         ("secretsmanager:GetSecretValue", "ContextKey"),
         ("kms:Decrypt", "DataKey"),
     }
-    push = {
+    table_key = {
+        (f"kms:{action}", "DataKey")
+        for action in ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo")
+    }
+    push = table_key | {
         ("dynamodb:BatchGetItem", "ConnectionsTable"),
         ("dynamodb:UpdateItem", "ConnectionsTable"),
         ("execute-api:ManageConnections", "SocketApi"),
@@ -93,10 +97,7 @@ def test_each_function_may_do_what_it_does_and_nothing_else() -> None:
 
     assert allowed("RestFunction") == database | push | {("dynamodb:PutItem", "ConnectionsTable")}
     assert allowed("WebsocketFunction") == database | push
-    assert allowed("AuthorizerFunction") == {
-        ("dynamodb:DeleteItem", "ConnectionsTable"),
-        ("kms:Decrypt", "DataKey"),
-    }
+    assert allowed("AuthorizerFunction") == table_key | {("dynamodb:DeleteItem", "ConnectionsTable")}
     assert allowed("MigrateFunction") == {
         ("secretsmanager:GetSecretValue", "Cluster"),
         ("secretsmanager:GetSecretValue", "ContextKey"),

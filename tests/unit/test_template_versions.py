@@ -70,7 +70,7 @@ def test_the_migration_runs_again_for_every_new_version_of_its_function() -> Non
     assert version.startswith("MigrateFunctionVersion")
 
 
-def test_nothing_is_served_before_the_migration_has_run() -> None:
+def test_nothing_is_served_before_the_migration_has_run_and_the_proxy_stands() -> None:
     versions_of = {
         v.name: references(v.properties.get("Description", "")) for v in resources("AWS::Lambda::Version")
     }
@@ -78,6 +78,8 @@ def test_nothing_is_served_before_the_migration_has_run() -> None:
         name for a in resources("AWS::Lambda::Alias") for name in references(a.properties["FunctionVersion"])
     }
 
+    [migration] = resources("Custom::Migration")
+    assert {"ProxyTargets", "FunctionsToProxy", "ProxyToDatabase"} <= set(migration.attributes["DependsOn"])
     assert {name for name in served if "Migration" not in versions_of[name]} == {
         name for name in served if name.startswith("MigrateFunction")
     }
