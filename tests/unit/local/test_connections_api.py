@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -12,15 +11,12 @@ from urllib.parse import quote
 import aiohttp
 import boto3
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from yarl import URL
 
-from local.connections_api_signature import SignatureVerifier
 from local.websocket_gateway_limits import SocketLimits
+from tests.fixtures.callbacks import post, signed
 from tests.fixtures.gateways import CREDENTIALS, Functions, SocketUnderTest, run_socket
 
 KEY, SECRET = next(iter(CREDENTIALS.items()))
@@ -50,22 +46,6 @@ async def error_of(method: Callable[..., Any], **arguments: Any) -> str:
     with pytest.raises(ClientError) as caught:
         await call(method, **arguments)
     return str(caught.value.response.get("Error", {}).get("Code"))
-
-
-def signed(method: str, url: str, body: bytes = b"", service: str = "execute-api") -> dict[str, str]:
-    """Headers of a request signed by botocore."""
-    request = AWSRequest(method=method, url=url, data=body)
-    SigV4Auth(Credentials(KEY, SECRET), service, "eu-central-1").add_auth(request)
-    return {name: value for name, value in request.headers.items() if name != "Content-Length"}
-
-
-async def post(
-    gateway: SocketUnderTest, path: str, headers: Mapping[str, str], body: bytes = b"hello"
-) -> Any:
-    """A POST exactly as given: status, error type, body."""
-    url = URL(f"http://127.0.0.1:{gateway.port}{path}", encoded=True)
-    async with gateway.http.post(url, data=body, headers=headers) as answer:
-        return answer.status, answer.headers.get("x-amzn-ErrorType"), await answer.text()
 
 
 async def test_a_posted_message_arrives_as_one_text_frame(socket_gateway: SocketUnderTest) -> None:
@@ -200,7 +180,7 @@ async def test_a_client_that_reads_nothing_is_answered_429_and_others_are_served
     async with run_socket(functions, limits=SocketLimits(send_buffer_bytes=64 * 1024)) as gateway:
         slow, quick = await gateway.connect(), await gateway.connect()
         client, slow_id = client_of(gateway), gateway.connection_id(0)
-        slow._response.connection.protocol.pause_reading()  # pyright: ignore - a client that stops reading
+        slow._response.connection.protocol.pause_reading()  # pyright: ignore[reportOptionalMemberAccess]
 
         path, body = f"/v1/@connections/{quote(slow_id)}", b"x" * 100_000
         headers = signed("POST", f"http://127.0.0.1:{gateway.port}{path}", body)
@@ -214,72 +194,8 @@ async def test_a_client_that_reads_nothing_is_answered_429_and_others_are_served
         assert await quick.receive_str(timeout=5) == "served"
 
 
-SIGNATURE_FAULTS = {
-    "none": lambda headers: headers.pop("Authorization"),
-    "not a signature": lambda headers: headers.update(Authorization="Bearer abc"),
-    "another key": lambda headers: headers.update(
-        Authorization=headers["Authorization"].replace(f"Credential={KEY}", "Credential=OTHER")
-    ),
-    "another signature": lambda headers: headers.update(
-        Authorization=re.sub("Signature=.*", "Signature=" + "0" * 64, headers["Authorization"])
-    ),
-    "another date": lambda headers: headers.update({"X-Amz-Date": "20200101T000000Z"}),
-    "no date": lambda headers: headers.pop("X-Amz-Date"),
-    "host unsigned": lambda headers: headers.update(
-        Authorization=headers["Authorization"].replace("SignedHeaders=host;", "SignedHeaders=")
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", SIGNATURE_FAULTS)
-async def test_who_does_not_sign_properly_is_forbidden_and_nothing_is_sent(
-    socket_gateway: SocketUnderTest, fault: str
-) -> None:
-    socket = await socket_gateway.connect()
-    path = f"/v1/@connections/{quote(socket_gateway.connection_id())}"
-    url = f"http://127.0.0.1:{socket_gateway.port}{path}"
-    headers = signed("POST", url, b"hello")
-    SIGNATURE_FAULTS[fault](headers)
-
-    status, kind, _ = await post(socket_gateway, path, headers)
-
-    assert (status, kind) == (403, "ForbiddenException")
-    await post(socket_gateway, path, signed("POST", url, b"signed"), b"signed")
-    assert await socket.receive_str(timeout=5) == "signed"
-
-
-async def test_a_signature_covers_body_path_and_service(socket_gateway: SocketUnderTest) -> None:
-    socket = await socket_gateway.connect()
-    path = f"/v1/@connections/{quote(socket_gateway.connection_id())}"
-    url = f"http://127.0.0.1:{socket_gateway.port}{path}"
-
-    answers = [
-        await post(socket_gateway, path, signed("POST", url, b"another body")),
-        await post(socket_gateway, path, signed("POST", url[:-4] + "x%3D", b"hello")),
-        await post(socket_gateway, path, signed("POST", url, b"hello", service="sqs")),
-        await post(socket_gateway, path, signed("DELETE", url, b"hello")),
-    ]
-
-    assert [answer[0] for answer in answers] == [403] * 4
-    assert not socket.closed
-
-
 @pytest.mark.parametrize("path", ["/@connections/x", "/v2/@connections/x", "/v1/connections/x", "/v1"])
 async def test_another_path_is_forbidden(socket_gateway: SocketUnderTest, path: str) -> None:
     headers = signed("POST", f"http://127.0.0.1:{socket_gateway.port}{path}", b"hello")
 
     assert (await post(socket_gateway, path, headers))[:2] == (403, "ForbiddenException")
-
-
-async def test_an_old_signature_has_expired(functions: Functions) -> None:
-    async with run_socket(functions) as gateway:
-        socket = await gateway.connect()
-        verifier = SignatureVerifier(CREDENTIALS, clock=lambda: time.time() + 301)
-        gateway.gateway._callbacks._verifier = verifier  # pyright: ignore[reportPrivateUsage]
-        path = f"/v1/@connections/{quote(gateway.connection_id())}"
-        headers = signed("POST", f"http://127.0.0.1:{gateway.port}{path}", b"hello")
-
-        status, _, body = await post(gateway, path, headers)
-
-    assert (status, body) == (403, '{"message":"Signature expired"}')
-    assert socket is not None
