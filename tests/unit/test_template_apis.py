@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fixtures.template import references, resources
+from tests.fixtures.template import ROOT, references, resources
 
 
 def test_no_log_can_hold_a_ticket_a_token_or_an_address() -> None:
@@ -71,3 +71,13 @@ def test_nothing_puts_an_endpoint_in_the_way_of_posting_to_connections() -> None
     endpoints = resources("AWS::EC2::VPCEndpoint")
 
     assert [endpoint.properties["VpcEndpointType"] for endpoint in endpoints] == ["Gateway"]
+
+
+def test_every_trigger_has_an_event_to_invoke_its_function_with() -> None:
+    events = {path.stem for path in (ROOT / "events").glob("*.json")}
+    routes = {r.properties["RouteKey"] for r in resources("AWS::ApiGatewayV2::Route")} - {"ping"}
+    named = {f"websocket-{route.removeprefix('$')}" for route in routes - {"$default"}} | {
+        "websocket-unknown"
+    }
+
+    assert events >= named | {"authorizer-rest", "authorizer-connect", "rest-health", "migrate-create"}
