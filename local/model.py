@@ -227,13 +227,11 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class LocalValues:
-    """What references to cloud resources become here: attributes by `LogicalId.Attribute`, parameters.
+    """What references to cloud resources become here: attributes by `LogicalId.Attribute` or `Type.Attribute`,
 
-    `variables` replaces environment variables that a function has and never adds any; `endpoint` is where
-    AWS services are emulated.
+    parameters by name; `endpoint` is where AWS services are emulated.
     """
 
     endpoint: str = "http://127.0.0.1"
     attributes: Mapping[str, str] = field(default_factory=dict[str, str])
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
-    variables: Mapping[str, str] = field(default_factory=dict[str, str])

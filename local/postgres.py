@@ -114,6 +114,11 @@ class Postgres:
         self.start()
 
     @property
+    def running(self) -> bool:
+        """True while the postmaster lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int | None:
         """Process id of the postmaster while it runs."""
         return self._process.pid if self._process is not None else None

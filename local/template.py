@@ -32,7 +32,7 @@ def read_template(path: Path, values: LocalValues) -> Template:
     resolver = Resolver(document, replace(values, attributes=attributes))
     root = path.resolve().parent
     return Template(
-        functions=_functions(resolver, root, values),
+        functions=_functions(resolver, root),
         rest=rest_api(resolver),
         socket=socket_api(resolver),
         queues=queues(resolver),
@@ -68,7 +68,7 @@ def expand(path: Path) -> dict[str, Any]:
     return expanded
 
 
-def _functions(resolver: Resolver, root: Path, values: LocalValues) -> dict[str, FunctionSpec]:
+def _functions(resolver: Resolver, root: Path) -> dict[str, FunctionSpec]:
     layers = {
         name: root / properties["Content"]["S3Key"]
         for name, properties in resolver.of_type("AWS::Lambda::LayerVersion").items()
@@ -79,7 +79,7 @@ def _functions(resolver: Resolver, root: Path, values: LocalValues) -> dict[str,
             code=root / properties["Code"]["S3Key"],
             handler=properties["Handler"],
             runtime=properties["Runtime"],
-            environment=_environment(properties, values),
+            environment=_environment(properties),
             timeout=int(properties.get("Timeout", 3)),
             memory=int(properties.get("MemorySize", 128)),
             layers=tuple(layers[layer] for layer in properties.get("Layers", [])),
@@ -89,9 +89,9 @@ def _functions(resolver: Resolver, root: Path, values: LocalValues) -> dict[str,
     }
 
 
-def _environment(properties: Mapping[str, Any], values: LocalValues) -> dict[str, str]:
+def _environment(properties: Mapping[str, Any]) -> dict[str, str]:
     declared: dict[str, Any] = properties.get("Environment", {}).get("Variables", {})
-    return {key: values.variables.get(key, str(value)) for key, value in declared.items()}
+    return {key: str(value) for key, value in declared.items()}
 
 
 def _custom_resources(resolver: Resolver) -> tuple[CustomResource, ...]:

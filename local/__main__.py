@@ -1,0 +1,69 @@
+"""`python -m local up`: the whole product on this machine, in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from local.cloudformation import TemplateError
+from local.data_dir import DataDir
+from local.processes import LocalError
+from local.stack import ROOT, Options, Stack
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """The exit status: 0 after a requested stop, 1 with one line on stderr when it could not start."""
+    arguments = _parser().parse_args()
+    options = Options(arguments.http_port, arguments.ws_port, arguments.postgres)
+    data = DataDir(arguments.data_dir.resolve())
+    try:
+        with data.held(fresh=arguments.fresh):
+            uvloop.run(_up(data, options))
+    except (LocalError, TemplateError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _up(data: DataDir, options: Options) -> None:
+    stopped = asyncio.Event()
+    for number in _SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stack = Stack(data, options, say=lambda line: print(line, file=sys.stderr, flush=True))
+    try:
+        starting = asyncio.create_task(stack.start())
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            print(stack.ready_line(), flush=True)
+            await waiting
+        starting.cancel()
+        waiting.cancel()
+        await asyncio.gather(starting, waiting, return_exceptions=True)
+    finally:
+        await stack.stop()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    up = parser.add_subparsers(dest="command", required=True).add_parser("up", help="start everything")
+    up.add_argument("--data-dir", type=Path, default=ROOT / ".local", help="where data is kept (.local)")
+    up.add_argument("--http-port", type=int, default=8080, help="REST API and console; 0 = any free one")
+    up.add_argument("--ws-port", type=int, default=8081, help="WebSocket API; 0 = any free one")
+    up.add_argument(
+        "--postgres", choices=["installed", "embedded"], help="default: installed if there is one"
+    )
+    up.add_argument("--fresh", action="store_true", help="forget what the data directory holds")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

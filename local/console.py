@@ -1,0 +1,182 @@
+"""What only this machine offers, beside the API on the HTTP port: tokens, people, queues, the console page."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from string import Template as Text
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from aiohttp import web
+
+from local.identity import KEY_SET_PATH, TOKEN_SECONDS
+from local.model import Template
+
+if TYPE_CHECKING:
+    from local.stack import Stack
+
+_PAGE = Text((Path(__file__).parent / "console.html").read_text())
+_SERVICES = ("database", "emulator")
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class Console:
+    """Routes under `/_local` and the index page. They answer only to names of this machine."""
+
+    def __init__(self, stack: Stack, template: Template, people: list[dict[str, Any]]) -> None:
+        self._stack = stack
+        self._template = template
+        self._people = people
+
+    def routes(self) -> list[web.RouteDef]:
+        """To be mounted beside the gateway's."""
+        return [
+            web.get("/", self._guarded(self._page)),
+            web.get(KEY_SET_PATH, self._guarded(self._key_set)),
+            web.post("/_local/tokens", self._guarded(self._tokens)),
+            web.get("/_local/people", self._guarded(self._list_people)),
+            web.get("/_local/queues", self._guarded(self._queues)),
+            web.get("/_local/functions", self._guarded(self._functions)),
+            web.post("/_local/services", self._guarded(self._services)),
+        ]
+
+    def _guarded(self, handler: _Handler) -> _Handler:
+        """Refuse pages of other origins and names that merely resolve to this machine (DNS rebinding)."""
+        names = {f"{host}:{self._stack.ports.http}" for host in ("127.0.0.1", "localhost")}
+        origins = {None, *(f"http://{name}" for name in names)}
+
+        async def guarded(request: web.Request) -> web.Response:
+            if request.host not in names or request.headers.get("Origin") not in origins:
+                return _problem(403, "forbidden", "Only this machine's own pages may ask.")
+            return await handler(request)
+
+        return guarded
+
+    async def _key_set(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._stack.issuer.key_set, headers={"Cache-Control": "max-age=60"})
+
+    async def _tokens(self, request: web.Request) -> web.Response:
+        try:
+            wish: dict[str, Any] = json.loads(await request.read())
+            user_id = str(UUID(wish["user_id"]))
+            scope, expires_in = wish.get("scope", ""), wish.get("expires_in", TOKEN_SECONDS)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return _problem(422, "invalid", "Send {user_id, scope?, expires_in?}; user_id is a UUID.")
+        if not isinstance(scope, str) or not isinstance(expires_in, int) or set(wish) - _TOKEN_FIELDS:
+            return _problem(422, "invalid", "scope is text, expires_in whole seconds; nothing else is known.")
+        token = self._stack.issuer.token(user_id, scope, expires_in)
+        answer = {"access_token": token, "token_type": "Bearer", "expires_in": expires_in}
+        return web.json_response(answer, headers={"Cache-Control": "no-store"})
+
+    async def _list_people(self, _request: web.Request) -> web.Response:
+        return web.json_response({"data": self._people})
+
+    async def _queues(self, _request: web.Request) -> web.Response:
+        depths = await self._stack.emulator.depths(self._template)
+        data = [
+            {"queue": name, **depth, "dead_letters": self._template.queues[name].dead_letters}
+            for name, depth in depths.items()
+        ]
+        return web.json_response({"data": data})
+
+    async def _functions(self, _request: web.Request) -> web.Response:
+        states = [pool.state() for pool in self._stack.pools.values()]
+        data = [
+            {
+                "function": state.function,
+                "workers": state.workers,
+                "busy": state.busy,
+                "invocations": state.invocations,
+                "errors": state.errors,
+                "pids": list(state.pids),
+            }
+            for state in states
+        ]
+        return web.json_response({"data": data, "connections": self._stack.connections})
+
+    async def _services(self, request: web.Request) -> web.Response:
+        try:
+            wish: dict[str, Any] = json.loads(await request.read())
+            name, running = wish["name"], wish["running"]
+        except (ValueError, KeyError, TypeError):
+            name, running = None, None
+        if name not in _SERVICES or not isinstance(running, bool):
+            return _problem(422, "invalid", "Send {name: database|emulator, running: true|false}.")
+        await self._stack.hold_down(name, down=not running)
+        return web.json_response({"name": name, "running": running})
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        depths = await self._stack.emulator.depths(self._template)
+        page = _PAGE.substitute(
+            api=f"{self._stack.ports.console}/{self._template.rest.stage}",
+            sockets=f"ws://127.0.0.1:{self._stack.ports.websocket}/{self._template.socket.stage}",
+            database=f"PostgreSQL {self._stack.postgres.binaries.major} ({self._stack.postgres.binaries.kind})",
+            database_port=self._stack.ports.database,
+            emulator=self._stack.emulator.endpoint,
+            connections=self._stack.connections,
+            functions="\n".join(self._function_rows()),
+            queues="\n".join(_row(name, *depth.values()) for name, depth in depths.items()),
+            people="\n".join(map(_person_row, self._people)),
+            routes="\n".join(self._route_rows()),
+        )
+        return web.Response(text=page, content_type="text/html", headers=_PAGE_HEADERS)
+
+    def _function_rows(self) -> list[str]:
+        states = [pool.state() for pool in self._stack.pools.values()]
+        return [
+            _row(state.function, state.workers, state.busy, state.invocations, state.errors)
+            for state in states
+        ]
+
+    def _route_rows(self) -> list[str]:
+        rest = [
+            _row(f"{route.method} {route.path}", _runs(route.integration), route.authorizer is not None)
+            for route in self._template.rest.routes
+        ]
+        sockets = [
+            _row(f"socket {route.key}", _runs(route.integration), route.authorizer is not None)
+            for route in self._template.socket.routes.values()
+        ]
+        return rest + sockets
+
+
+_TOKEN_FIELDS = {"user_id", "scope", "expires_in"}
+_PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; frame-ancestors 'none'",
+}
+
+
+def _runs(integration: object) -> str:
+    return getattr(integration, "function", "answered by the gateway")
+
+
+def _row(*cells: object) -> str:
+    def text(cell: object) -> str:
+        return {True: "token or ticket", False: "open"}[cell] if isinstance(cell, bool) else str(cell)
+
+    return "<tr>" + "".join(f"<td>{html.escape(text(cell))}</td>" for cell in cells) + "</tr>"
+
+
+def _person_row(person: dict[str, Any]) -> str:
+    parts = ", ".join(
+        f"{part['title']}: {part['role']}" + (f" ({part['service']})" if "service" in part else "")
+        for part in person["weddings"]
+    )
+    user_id, name = html.escape(person["user_id"]), html.escape(person["display_name"])
+    buttons = "".join(
+        f'<button data-user="{user_id}" data-copy="{what}">{what}</button>' for what in ("token", "curl")
+    )
+    return (
+        f"<tr><td>{name}</td><td>{html.escape(parts) or '—'}</td>"
+        f"<td><code>{user_id}</code></td><td>{buttons}</td></tr>"
+    )
+
+
+def _problem(status: int, code: str, detail: str) -> web.Response:
+    body = {"type": "about:blank", "title": code, "status": status, "detail": detail, "code": code}
+    return web.json_response(body, status=status, content_type="application/problem+json")

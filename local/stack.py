@@ -1,0 +1,209 @@
+"""Everything of one local stack: started in parallel where it can be, stopped in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from aiohttp import web
+from psycopg import sql
+
+from local import demo
+from local.cloudformation import ACCOUNT, REGION
+from local.console import Console
+from local.data_dir import DataDir
+from local.emulator import Emulator, master_secret_name
+from local.gateway_context import Place
+from local.http_gateway import HttpGateway
+from local.identity import Issuer
+from local.migration import create_or_update
+from local.model import Outcome, Template
+from local.pg_binaries import Kind
+from local.pools import Pool
+from local.postgres import Postgres
+from local.processes import free_port, require_port
+from local.substitutes import Ports, local_function, local_values
+from local.template import read_template
+from local.websocket_gateway import WebSocketGateway
+from local.worker_environment import WorkerEnvironment, link_runtime
+
+ROOT = Path(__file__).parents[1]
+SUPERVISION_SECONDS = 0.5
+KEEPALIVE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says; `template` is the file whose functions run."""
+
+    http_port: int
+    ws_port: int
+    postgres: Kind | None
+    template: Path = ROOT / "template.yaml"
+
+
+class Stack:
+    """One running stack. `say` prints a line for the person at the terminal."""
+
+    def __init__(self, data: DataDir, options: Options, say: Callable[[str], None]) -> None:
+        self._data = data
+        self._options = options
+        self._say = say
+        self._root = options.template.parent
+        self.ports = Ports(
+            http=require_port(options.http_port, "http"),
+            websocket=require_port(options.ws_port, "ws"),
+            database=free_port(),
+            emulator=free_port(),
+        )
+        self.postgres = Postgres(data.postgres, self.ports.database, kind=options.postgres)
+        self.emulator = Emulator(self._root / ".tools" / "emulator", data.emulator, self.ports.emulator)
+        self.issuer = Issuer(data.issuer_key, self.ports.console)
+        self.pools: dict[str, Pool] = {}
+        self.held_down: set[str] = set()
+        self.template: Template | None = None
+        self._credentials = {f"LOCAL{secrets.token_hex(8).upper()}": secrets.token_urlsafe(30)}
+        self._sockets: WebSocketGateway | None = None
+        self._http: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def invoke(self, function: str, event: Mapping[str, Any]) -> Outcome:
+        """Run a function by its logical id."""
+        return await self.pools[function].invoke(event)
+
+    @property
+    def connections(self) -> int:
+        """Open WebSocket connections."""
+        return self._sockets.connection_count if self._sockets else 0
+
+    def ready_line(self) -> str:
+        """What is printed when all of it answers."""
+        if self.template is None:
+            raise RuntimeError("the stack has not been started")
+        api = f"{self.ports.console}/{self.template.rest.stage}"
+        sockets = f"ws://127.0.0.1:{self.ports.websocket}/{self.template.socket.stage}"
+        return f"ready http={api} ws={sockets} console={self.ports.console}/"
+
+    async def start(self) -> None:
+        """Start everything; returns when all of it answers. Raises: LocalError."""
+        reading = asyncio.create_task(
+            asyncio.to_thread(read_template, self._options.template, local_values(self.ports))
+        )
+        emulator = asyncio.create_task(self.emulator.start())
+        await asyncio.to_thread(self.postgres.prepare)
+        self.postgres.start()
+        template = self.template = await reading
+        self._make_pools(template)
+        warming = [asyncio.create_task(pool.warm()) for pool in self.pools.values()]
+        await emulator
+        await self._create_state(template)
+        await self._migrate(template)
+        await asyncio.gather(*warming)
+        await self._open_gateways(template)
+        await self._load_demo()
+        self._tasks.append(asyncio.create_task(self._supervise()))
+
+    async def stop(self) -> None:
+        """Stop everything that was started, whatever of it that is."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._http is not None:
+            await self._http.cleanup()
+        if self._sockets is not None:
+            await self._sockets.stop()
+        await asyncio.gather(*(pool.close() for pool in self.pools.values()))
+        await self.emulator.stop()
+        await asyncio.to_thread(self.postgres.stop)
+
+    async def hold_down(self, service: str, *, down: bool) -> None:
+        """Kill the database or the emulator and keep it down, or let it come back."""
+        if not down:
+            self.held_down.discard(service)
+            await self._revive()
+            return
+        self.held_down.add(service)
+        (self.postgres if service == "database" else self.emulator).kill()
+
+    def _make_pools(self, template: Template) -> None:
+        [(key_id, secret)] = self._credentials.items()
+        shared = {
+            "AWS_ACCESS_KEY_ID": key_id,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_ENDPOINT_URL": self.emulator.endpoint,
+        }
+        environment = WorkerEnvironment(link_runtime(self._data.runtime), self._data.logs, shared)
+        passwords = self._data.passwords(_logins(template))
+        for name, spec in template.functions.items():
+            environment.path(spec)
+            local = local_function(spec, template, self.ports, passwords)
+            self.pools[name] = Pool(local, environment, self._say)
+
+    async def _create_state(self, template: Template) -> None:
+        master = self.postgres.master()
+        login = json.dumps({"username": master.user, "password": master.password})
+        await self.emulator.create(template, {master_secret_name(): login})
+
+    async def _migrate(self, template: Template) -> None:
+        known: dict[str, str] = self._data.remembered().get("custom_resources", {})
+        for resource in template.custom_resources:
+            known[resource.name] = await create_or_update(resource, self, known.get(resource.name))
+        self._data.remember(custom_resources=known)
+        passwords = self._data.passwords(_logins(template))
+        with psycopg.connect(self.postgres.master().dsn, autocommit=True) as connection:
+            for role, password in passwords.items():
+                connection.execute(
+                    sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(password))
+                )
+
+    async def _open_gateways(self, template: Template) -> None:
+        place = Place(REGION, ACCOUNT)
+        self._sockets = WebSocketGateway(template.socket, self, place, self._credentials)
+        await self._sockets.start("127.0.0.1", self.ports.websocket)
+        app = web.Application()
+        app.add_routes(HttpGateway(template.rest, self, place).routes())
+        app.add_routes(Console(self, template, demo.people(self._demo_requests())).routes())
+        self._http = web.AppRunner(
+            app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=1.0
+        )
+        await self._http.setup()
+        await web.TCPSite(self._http, "127.0.0.1", self.ports.http, backlog=1024).start()
+
+    def _demo_requests(self) -> list[dict[str, Any]]:
+        today = datetime.datetime.now(datetime.UTC).date()
+        return demo.read_requests(self._root / "schema" / "demo" / "demo.json", today)
+
+    async def _load_demo(self) -> None:
+        if self.template is None or self._data.remembered().get("demo"):
+            return
+        api = f"{self.ports.console}/{self.template.rest.stage}"
+        await demo.load(self._demo_requests(), api, self.issuer.token(demo.SERVICE_ID, "service"))
+        self._data.remember(demo=True)
+
+    async def _supervise(self) -> None:
+        while True:
+            await asyncio.sleep(SUPERVISION_SECONDS)
+            await self._revive()
+            for pool in self.pools.values():
+                await pool.reap()
+
+    async def _revive(self) -> None:
+        if not self.postgres.running and "database" not in self.held_down:
+            self._say("PostgreSQL has ended; starting it again")
+            self.postgres.start()
+        if not self.emulator.running and "emulator" not in self.held_down and self.template is not None:
+            self._say("the AWS emulator has ended; starting it again")
+            await self.emulator.start()
+            await self._create_state(self.template)
+
+
+def _logins(template: Template) -> list[str]:
+    users = {spec.environment.get("DATABASE_USER") for spec in template.functions.values()}
+    return sorted(user for user in users if user)

@@ -1,0 +1,63 @@
+"""All that differs between this machine and the cloud: what references become, which variables are replaced."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from local.emulator import master_secret_name
+from local.identity import AUDIENCE, KEY_SET_PATH
+from local.model import FunctionSpec, LocalValues, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Loopback ports of one running stack."""
+
+    http: int
+    websocket: int
+    database: int
+    emulator: int
+
+    @property
+    def console(self) -> str:
+        """Origin of the console and issuer of the tokens."""
+        return f"http://127.0.0.1:{self.http}"
+
+
+def local_values(ports: Ports) -> LocalValues:
+    """What parameters and attributes of cloud resources become."""
+    return LocalValues(
+        endpoint=f"http://127.0.0.1:{ports.emulator}",
+        attributes={
+            "AWS::RDS::DBProxy.Endpoint": "127.0.0.1",
+            "AWS::RDS::DBCluster.Endpoint.Address": "127.0.0.1",
+            "AWS::RDS::DBCluster.MasterUserSecret.SecretArn": master_secret_name(),
+        },
+        parameters={
+            "JwtIssuer": ports.console,
+            "JwtAudience": AUDIENCE,
+            "JwtJwksUrl": ports.console + KEY_SET_PATH,
+            "AllowedOrigins": f"{ports.console},http://localhost:{ports.http}",
+        },
+    )
+
+
+def local_function(
+    spec: FunctionSpec, template: Template, ports: Ports, passwords: Mapping[str, str]
+) -> FunctionSpec:
+    """The function with the variables replaced that it has; a database login also gets its password."""
+    stage = template.socket.stage
+    replaced = {
+        "CALLBACK_URL": f"http://127.0.0.1:{ports.websocket}/{stage}",
+        "DATABASE_AUTH": "password",
+        "DATABASE_CLUSTER": "",
+        "DATABASE_PORT": str(ports.database),
+        "DATABASE_TLS": "disable",
+        "WEBSOCKET_URL": f"ws://127.0.0.1:{ports.websocket}/{stage}",
+    }
+    environment = {name: replaced.get(name, value) for name, value in spec.environment.items()}
+    if "DATABASE_USER" in environment:
+        environment["DATABASE_PASSWORD"] = passwords[environment["DATABASE_USER"]]
+    return dataclasses.replace(spec, environment=environment)
