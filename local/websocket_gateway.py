@@ -85,8 +85,10 @@ class WebSocketGateway:
             await connection.ended.wait()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
-        for task in self._tasks:
+        late = list(self._tasks)
+        for task in late:
             task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
         self._http.pre_shutdown()
         await self._http.shutdown(STOP_SECONDS)
 

@@ -153,6 +153,13 @@ async def test_an_unknown_route_answers_as_the_template_maps_it(rest_gateway: Re
     }
 
 
+async def test_a_header_mapped_from_one_the_request_lacks_is_left_out(rest_gateway: RestUnderTest) -> None:
+    answer = await rest_gateway.http.delete("health")
+
+    assert answer.status == 404
+    assert "X-Asked" not in answer.headers
+
+
 async def test_an_overridden_status_and_family_stand_above_the_default(functions: Functions) -> None:
     api = rest_api(
         gateway_responses={

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from local import gateway_authorizer
 from local.gateway_authorizer import Authorizers, Identity
 from local.gateway_policy import MalformedPolicyError, read_grant
 from local.model import Outcome
@@ -161,3 +163,29 @@ def test_policies_are_evaluated_as_iam_does(statements: list[tuple[str, str, str
 def test_answers_that_api_gateway_would_not_take_are_malformed(answer: Any) -> None:
     with pytest.raises(MalformedPolicyError):
         read_grant(answer)
+
+
+async def test_an_authorizer_that_never_answers_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hangs(_: Mapping[str, Any]) -> Any:
+        await asyncio.sleep(0.2)
+
+    monkeypatch.setattr(gateway_authorizer, "AUTHORIZER_SECONDS", 0.02)
+    authorizers = Authorizers(Functions({"Authorizer": hangs}))
+
+    verdict = await authorizers.decide(BEARER, Identity({"authorization": "a"}, {}), ARN, dict)
+
+    assert verdict.refusal == "AUTHORIZER_FAILURE"
+
+
+async def test_the_cache_forgets_the_oldest_grant_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def authorizer(_: Mapping[str, Any]) -> Any:
+        return policy("Allow", "*")
+
+    monkeypatch.setattr(gateway_authorizer, "CACHED_GRANTS", 2)
+    functions = Functions({"Authorizer": authorizer})
+    authorizers = Authorizers(functions)
+
+    for token in ("a", "b", "c", "b", "c", "a"):
+        await authorizers.decide(BEARER, Identity({"authorization": token}, {}), ARN, dict)
+
+    assert len(functions.calls) == 4

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 import pytest
 
+from local import websocket_gateway
 from local.websocket_gateway_frames import FrameGate
 from local.websocket_gateway_limits import SocketLimits
-from tests.fixtures.gateways import Functions, SocketUnderTest, eventually, run_socket
+from tests.fixtures.gateways import PLACE, Functions, SocketUnderTest, eventually, run_socket, socket_api
 
 KB = 1024
 
@@ -197,3 +200,35 @@ def test_the_gate_sees_frame_borders_wherever_the_line_cuts(step: int) -> None:
 
     assert sink.fed == small + start + ping + end + frame(0x88, b"") + b"|"
     assert len(oversized) == 1
+
+
+async def test_stopping_does_not_wait_for_a_function_that_hangs(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = asyncio.Event()
+
+    async def hangs(event: Mapping[str, Any]) -> Any:
+        if event["requestContext"]["routeKey"] == "$disconnect":
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled.set()
+                raise
+        return {"statusCode": 200}
+
+    functions.by_name["Socket"] = hangs
+    monkeypatch.setattr(websocket_gateway, "STOP_SECONDS", 0.05)
+
+    async with run_socket(functions) as gateway:
+        await (await gateway.connect()).close()
+        await gateway.disconnected()
+
+    assert cancelled.is_set()
+
+
+async def test_a_gateway_that_never_started_stops_too() -> None:
+    gateway = websocket_gateway.WebSocketGateway(socket_api(), Functions(), PLACE, {})
+
+    await gateway.stop()
+
+    assert gateway.connection_count == 0

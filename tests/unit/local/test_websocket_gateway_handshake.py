@@ -9,9 +9,17 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.model import Outcome
+from local.model import LambdaIntegration, MockIntegration, Outcome, SocketRoute
 from local.websocket_gateway_limits import SocketLimits
-from tests.fixtures.gateways import Functions, SocketUnderTest, eventually, policy, run_socket
+from tests.fixtures.gateways import (
+    TICKET,
+    Functions,
+    SocketUnderTest,
+    eventually,
+    policy,
+    run_socket,
+    socket_api,
+)
 
 
 async def refused(gateway: SocketUnderTest, query: str = "ticket=t-1", path: str = "/v1") -> int:
@@ -97,7 +105,10 @@ async def test_only_the_sub_protocol_that_connect_returned_is_echoed(
     socket_gateway: SocketUnderTest, offered: tuple[str, ...], chosen: str | None, echoed: str | None
 ) -> None:
     async def connect(_: Mapping[str, Any]) -> Any:
-        return {"statusCode": 200, "headers": {"sec-websocket-protocol": chosen} if chosen else {}}
+        return {
+            "statusCode": 200,
+            "headers": {"X-Else": "x", "sec-websocket-protocol": chosen} if chosen else {"X-Else": "x"},
+        }
 
     socket_gateway.functions.by_name["Socket"] = connect
 
@@ -149,3 +160,36 @@ async def test_a_client_that_leaves_while_connect_runs_is_disconnected_all_the_s
 
     assert event["requestContext"]["disconnectStatusCode"] == 1006
     await eventually(lambda: socket_gateway.gateway.connection_count == 0)
+
+
+async def test_an_api_without_a_connect_route_lets_everybody_in(functions: Functions) -> None:
+    routes = {key: route for key, route in socket_api().routes.items() if key != "$connect"}
+
+    async with run_socket(functions, socket_api(routes=routes)) as gateway:
+        socket = await gateway.connect(query="")
+        await socket.send_json({"action": "ping"})
+
+        assert await socket.receive_json(timeout=5) == {"type": "pong"}
+    assert [event["requestContext"]["routeKey"] for event in functions.events("Socket")] == ["$disconnect"]
+
+
+async def test_a_mock_connect_asks_the_authorizer_alone(functions: Functions) -> None:
+    mock = SocketRoute("$connect", MockIntegration(200, {}, ""), False, TICKET)
+
+    async with run_socket(functions, socket_api(routes={"$connect": mock})) as gateway:
+        socket = await gateway.connect()
+
+        assert not socket.closed
+        assert await refused(gateway, query="") == 401
+    assert [name for name, _ in functions.calls] == ["Authorizer"]
+
+
+async def test_a_connect_that_never_answers_is_given_up(functions: Functions) -> None:
+    async def hangs(_: Mapping[str, Any]) -> Any:
+        await asyncio.sleep(0.2)
+
+    functions.by_name["Socket"] = hangs
+    slow = SocketRoute("$connect", LambdaIntegration("Socket", timeout_ms=20), False, TICKET)
+
+    async with run_socket(functions, socket_api(routes={"$connect": slow})) as gateway:
+        assert await refused(gateway) == 504
