@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from wedsync.platform import aws, context
-from wedsync.platform.db_errors import problem_of
+from wedsync.platform.db_errors import RESTORED, problem_of
 from wedsync.platform.settings import settings
 
 CONNECT_SECONDS = 2
@@ -43,7 +43,7 @@ def transaction(who: context.Caller, *statements: Statement) -> list[Rows]:
     try:
         rows = _run(connection, [*opening, _BEGIN, enter, *statements, _COMMIT])
     except psycopg.Error as error:
-        _recover(connection)
+        _recover(connection, error.sqlstate)
         raise problem_of(error) from error
     return rows[len(opening) + 2 : -1]
 
@@ -91,8 +91,11 @@ def _connect() -> psycopg.Connection[DictRow]:
         raise problem_of(error) from error
 
 
-def _recover(connection: psycopg.Connection[DictRow]) -> None:
-    """Leave the connection idle, or closed."""
+def _recover(connection: psycopg.Connection[DictRow], state: str | None) -> None:
+    """Leave the connection idle, or closed if it is no use."""
+    if state == RESTORED:
+        connection.close()
+        return
     try:
         connection.execute("rollback")
     except psycopg.Error:
