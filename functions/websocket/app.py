@@ -72,8 +72,8 @@ def _read(session: Session, body: str) -> None:
     cursors.read(session.principal, asked.thread_id, asked.epoch, asked.seq)
 
 
-def _unknown(_: Session, body: str) -> None:
-    raise frames.unroutable(body)
+def _unknown(_: Session, body: str) -> bytes:
+    return frames.encode(frames.unroutable(body))
 
 
 Route = Callable[[Session, str], bytes | None]

@@ -11,11 +11,6 @@ from wedsync.conversations.messages import Sent
 from wedsync.platform.errors import FieldError, Invalid, Malformed, Problem, TooLarge
 from wedsync.realtime.protocol import FRAME_BYTES, ClientFrame, ErrorFrame, Send, SentFrame, SentResult
 
-
-class UnknownAction(Problem):
-    status, code, title = 400, "unknown_action", "There is no such action"
-
-
 Bodied = TypeVar("Bodied", bound=ClientFrame)
 
 
@@ -38,13 +33,35 @@ def parse(model: type[Bodied], body: str) -> Bodied:
         raise Invalid(errors=tuple(fields)) from None
 
 
-def unroutable(body: str) -> Problem:
-    """Why a frame found no route: it is no JSON object, or names no action of ours."""
+def unroutable(body: str) -> ErrorFrame:
+    """The `error` frame for a frame without a route: it is no JSON object, or names no action of ours."""
     try:
         readable = isinstance(json.loads(body), dict)
     except (ValueError, RecursionError):
         readable = False
-    return UnknownAction() if readable else Malformed("not a JSON object")
+    if not readable:
+        return refusal(Malformed("not a JSON object"), body)
+    return {
+        "type": "error",
+        "re": _correlation(body),
+        "code": "unknown_action",
+        "detail": "There is no such action",
+    }
+
+
+def refusal(problem: Problem, body: str) -> ErrorFrame:
+    """The `error` frame that answers `body`, which may be anything."""
+    frame: ErrorFrame = {
+        "type": "error",
+        "re": _correlation(body),
+        "code": problem.code,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        frame["errors"] = [{"field": each.field, "message": each.message} for each in problem.errors]
+    if "Retry-After" in problem.headers:
+        frame["retry_after_ms"] = int(problem.headers["Retry-After"]) * 1000
+    return frame
 
 
 def sent(frame: Send, answer: Sent) -> SentFrame:
@@ -67,21 +84,6 @@ def sent(frame: Send, answer: Sent) -> SentFrame:
         "epoch": answer.epoch,
         "results": results,
     }
-
-
-def refusal(problem: Problem, body: str) -> ErrorFrame:
-    """The `error` frame that answers `body`, which may be anything."""
-    frame: ErrorFrame = {
-        "type": "error",
-        "re": _correlation(body),
-        "code": problem.code,
-        "detail": problem.detail,
-    }
-    if problem.errors:
-        frame["errors"] = [{"field": each.field, "message": each.message} for each in problem.errors]
-    if "Retry-After" in problem.headers:
-        frame["retry_after_ms"] = int(problem.headers["Retry-After"]) * 1000
-    return frame
 
 
 def _correlation(body: str) -> str | None:
