@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from wedsync.platform import errors
 from wedsync.platform.errors import Problem
 
 ROOT = Path(__file__).parents[2]
@@ -16,10 +17,10 @@ def page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def problems(root: type[Problem] = Problem) -> Iterator[type[Problem]]:
-    for problem in root.__subclasses__():
-        yield problem
-        yield from problems(problem)
+def problems() -> Iterator[type[Problem]]:
+    for value in vars(errors).values():
+        if isinstance(value, type) and issubclass(value, Problem) and value is not Problem:
+            yield value
 
 
 def links(path: Path) -> list[str]:
