@@ -11,7 +11,6 @@ import pytest
 
 from local.postgres import Login
 from tests.fixtures.stub_stack import CONTEXT, MASTER, Deployment
-from wedsync.platform.keys import parse
 
 Deploy = Callable[[Login], Deployment]
 
@@ -32,8 +31,29 @@ def test_an_empty_database_gets_the_schema_and_the_first_key(deploy: Deploy, emp
     answered = stack.run("Create")
 
     assert answered["Status"] == "SUCCESS"
-    assert parse(stack.secrets[CONTEXT]).current == 1
+    assert stack.context_keys().current == 1
     assert key_ids(empty_database) == [1]
+
+
+def test_a_secret_that_answers_without_a_value_is_empty_too(deploy: Deploy, empty_database: Login) -> None:
+    stack = deploy(empty_database)
+    stack.secrets[CONTEXT] = None
+
+    answered = stack.run("Create")
+
+    assert answered["Status"] == "SUCCESS"
+    assert stack.context_keys().current == 1
+
+
+def test_a_refusal_of_the_secret_is_no_empty_secret(deploy: Deploy, empty_database: Login) -> None:
+    stack = deploy(empty_database)
+    stack.refusal = "AccessDeniedException"
+
+    answered = stack.run("Create")
+
+    assert answered["Status"] == "FAILED"
+    assert "AwsError" in answered["Reason"]
+    assert CONTEXT not in stack.secrets
 
 
 def test_a_second_deployment_changes_nothing(deploy: Deploy, empty_database: Login) -> None:
@@ -50,11 +70,11 @@ def test_a_second_deployment_changes_nothing(deploy: Deploy, empty_database: Log
 def test_a_raised_key_id_adds_a_key_and_keeps_the_last_one(deploy: Deploy, empty_database: Login) -> None:
     stack = deploy(empty_database)
     stack.run("Create")
-    first = parse(stack.secrets[CONTEXT])
+    first = stack.context_keys()
 
     stack.run("Update", ContextKeyId="2")
 
-    second = parse(stack.secrets[CONTEXT])
+    second = stack.context_keys()
     assert second.current == 2
     assert second.by_id[1] == first.by_id[1]
     assert key_ids(empty_database) == [1, 2]
@@ -65,7 +85,7 @@ def test_only_two_keys_are_ever_good(deploy: Deploy, empty_database: Login) -> N
     for key_id in ("1", "2", "3"):
         stack.run("Update", ContextKeyId=key_id)
 
-    assert sorted(parse(stack.secrets[CONTEXT]).by_id) == [2, 3]
+    assert sorted(stack.context_keys().by_id) == [2, 3]
     assert key_ids(empty_database) == [2, 3]
 
 
