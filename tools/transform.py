@@ -7,6 +7,7 @@ cfn-lint on this output finds them.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -39,6 +40,7 @@ def expand(template: Path, parameters: dict[str, str]) -> dict[str, Any]:
         place = CODE.get(resource["Type"])
         if place:
             resource["Properties"][place] = f"s3://build/{name}-{resource['Properties'][place]}"
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it announces features that are switched off
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # the translator asks for one and calls nobody
     return transform(source, parameters, BundledPolicies(), passthrough_metadata=True)
 

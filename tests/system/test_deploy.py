@@ -118,7 +118,7 @@ def test_both_addresses_are_told(stack: Stack) -> None:
     assert told["RestUrl"].endswith("/v1")
 
 
-def test_a_deployment_of_another_layer_moves_every_alias_to_a_new_version(stack: Stack) -> None:
+def test_production_with_another_layer_has_a_standby_and_moves_every_alias(stack: Stack) -> None:
     names = stack.resources("AWS::Lambda::Function")
     client = stack.client("lambda")
 
@@ -129,7 +129,8 @@ def test_a_deployment_of_another_layer_moves_every_alias_to_a_new_version(stack:
         }
 
     before = served()
-    stack.deploy(layer="two")
+    stack.deploy(layer="two", environment="prod")
 
     after = served()
     assert all(after[name] != before[name] for name in names.values())
+    assert set(stack.resources("AWS::RDS::DBInstance")) == {"Writer", "Standby"}
