@@ -1,0 +1,197 @@
+"""One command on one machine: it starts, it stops, it goes on where it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from local.pg_binaries import Kind, available
+from tests.fixtures.stack import ROOT, RunningStack, start_stack
+
+WEDDING = "0190a000-0000-7000-8000-000000000201"
+
+
+def family(stack: RunningStack) -> list[psutil.Process]:
+    runner = psutil.Process(stack.process.pid)
+    return [runner, *runner.children(recursive=True)]
+
+
+def create_thread(stack: RunningStack, subject: str) -> str:
+    people = stack.people()
+    wish = {"wedding_id": WEDDING, "subject": subject, "participants": [{"user_id": people["Flora"]}]}
+    answer = stack.call("POST", "/threads", stack.token(people["Ana"]), wish)
+    assert answer.status == 201, answer
+    return str(answer.body["id"])
+
+
+def eventually(holds: Any) -> None:
+    for _ in range(400):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came true")
+
+
+@pytest.fixture(params=["installed", "embedded"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    kind: Kind = request.param
+    if not any(each.kind == kind for each in available()):
+        pytest.skip(f"no {kind} PostgreSQL on this machine")
+    return kind
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def own_stack(data_dir: Path) -> Iterator[RunningStack]:
+    """A stack that one test may break."""
+    running = start_stack(data_dir)
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+def test_a_second_start_goes_on_with_the_same_data_and_no_process_is_left(data_dir: Path, kind: Kind) -> None:
+    first = start_stack(data_dir, kind=kind)
+    processes = family(first)
+    thread_id = create_thread(first, "Kept")
+
+    status = first.stop()
+
+    assert status == 0
+    assert not psutil.wait_procs(processes, timeout=5)[1]
+    second = start_stack(data_dir, kind=kind)
+    try:
+        answer = second.call("GET", f"/threads/{thread_id}", second.token(second.people()["Flora"]))
+        assert (answer.status, answer.body["subject"]) == (200, "Kept")
+        mine = second.call("GET", "/me", second.token(second.people()["Phil"])).body
+        assert len(mine["weddings"]) == 2
+    finally:
+        assert second.stop(signal.SIGINT) == 0
+
+
+def test_a_killed_runner_takes_everything_with_it_and_its_data_are_good(data_dir: Path) -> None:
+    first = start_stack(data_dir)
+    processes = family(first)
+    thread_id = create_thread(first, "Kept through a kill")
+
+    first.process.kill()
+    first.process.wait()
+
+    assert not psutil.wait_procs(processes, timeout=10)[1]
+    second = start_stack(data_dir)
+    try:
+        answer = second.call("GET", f"/threads/{thread_id}", second.token(second.people()["Ana"]))
+        assert answer.status == 200
+        assert create_thread(second, "After it")
+    finally:
+        second.stop()
+
+
+def test_fresh_forgets_everything(data_dir: Path) -> None:
+    first = start_stack(data_dir)
+    thread_id = create_thread(first, "Forgotten")
+    first.stop()
+
+    second = start_stack(data_dir, "--fresh")
+
+    try:
+        ana = second.token(second.people()["Ana"])
+        assert second.call("GET", f"/threads/{thread_id}", ana).status == 404
+        assert second.call("GET", "/threads", ana).body["data"] == []
+    finally:
+        second.stop()
+
+
+def test_everything_listens_on_loopback_only(stack: RunningStack) -> None:
+    listening = {
+        connection.laddr.ip
+        for process in family(stack)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+    assert listening == {"127.0.0.1"}
+
+
+def test_the_idle_stack_is_small(stack: RunningStack) -> None:
+    megabytes = sum(process.memory_info().rss for process in family(stack)) / 2**20
+
+    assert megabytes < 1500
+
+
+def test_a_killed_worker_is_replaced(own_stack: RunningStack) -> None:
+    before = own_stack.workers("RestFunction")
+
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+
+    eventually(lambda: own_stack.workers("RestFunction") not in ([], before))
+    assert own_stack.call("GET", "/health").status == 200
+
+
+def test_a_killed_database_comes_back_with_what_was_acknowledged(own_stack: RunningStack) -> None:
+    thread_id = create_thread(own_stack, "Acknowledged")
+    ana = own_stack.token(own_stack.people()["Ana"])
+
+    own_stack.service("database", running=False)
+    meanwhile = own_stack.call("GET", f"/threads/{thread_id}", ana)
+    own_stack.service("database", running=True)
+
+    assert (meanwhile.status, meanwhile.body["code"]) == (503, "unavailable")
+    assert "retry-after" in meanwhile.headers
+    eventually(lambda: own_stack.call("GET", f"/threads/{thread_id}", ana).status == 200)
+
+
+def test_a_killed_emulator_comes_back_with_its_tables_queues_and_keys(own_stack: RunningStack) -> None:
+    create_thread(own_stack, "Before")
+
+    own_stack.service("emulator", running=False)
+    own_stack.service("emulator", running=True)
+
+    queues = own_stack.local("GET", "/_local/queues").body["data"]
+    assert {queue["queue"] for queue in queues} >= {"EventsQueue", "EventsQueueDead"}
+    ana = own_stack.token(own_stack.people()["Ana"])
+    device = str(uuid.uuid4())
+    assert own_stack.call("POST", "/realtime/tickets", ana, {"device_id": device}).status in (200, 201)
+    assert create_thread(own_stack, "After")
+
+
+def run_up(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local", "up", *arguments]
+    return subprocess.run(  # noqa: S603 - our own interpreter and program
+        command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_a_port_in_use_is_told_in_one_line(data_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        done = run_up("--data-dir", str(data_dir), "--http-port", str(port), "--ws-port", "0")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: port {port} (http) cannot be used: Address already in use\n"
+
+
+def test_a_data_directory_in_use_is_told_in_one_line(stack: RunningStack) -> None:
+    done = run_up("--data-dir", str(stack.data_dir), "--http-port", "0", "--ws-port", "0")
+
+    assert done.returncode == 1
+    assert done.stderr == f"error: the data directory {stack.data_dir} is in use by another local stack\n"
