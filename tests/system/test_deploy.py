@@ -12,12 +12,12 @@ from tests.fixtures.template import functions, resources, transformed
 pytestmark = pytest.mark.deploy
 
 
-def test_every_resource_is_created_but_those_the_emulator_lacks(stack: Stack) -> None:
+def test_every_resource_is_created_but_those_the_emulator_lacks(deployed_stack: Stack) -> None:
     off = {"NatAddressB", "NatB", "Standby"}  # of production only
     expected = {r.name for r in resources() if r.attributes["Type"] not in LACKING_TYPES} - off
     kinds = {attributes["Type"] for attributes in transformed()["Resources"].values()}
 
-    created = {name for kind in kinds for name in stack.resources(kind)}
+    created = {name for kind in kinds for name in deployed_stack.resources(kind)}
 
     stable = {
         name
@@ -28,9 +28,9 @@ def test_every_resource_is_created_but_those_the_emulator_lacks(stack: Stack) ->
     assert len(created) == len(expected)
 
 
-def test_the_functions_have_their_environment_their_layer_and_an_alias(stack: Stack) -> None:
-    deployed = stack.resources("AWS::Lambda::Function")
-    client = stack.client("lambda")
+def test_the_functions_have_their_environment_their_layer_and_an_alias(deployed_stack: Stack) -> None:
+    deployed = deployed_stack.resources("AWS::Lambda::Function")
+    client = deployed_stack.client("lambda")
 
     for function in functions():
         live = client.get_function_configuration(FunctionName=deployed[function.name], Qualifier="live")
@@ -41,11 +41,11 @@ def test_the_functions_have_their_environment_their_layer_and_an_alias(stack: St
         assert [layer["Arn"].rpartition(":")[2] for layer in live["Layers"]] == ["1"]
 
 
-def test_parameters_and_addresses_arrive_in_the_environments(stack: Stack) -> None:
-    names = stack.resources("AWS::Lambda::Function")
-    [socket] = stack.resources("AWS::ApiGatewayV2::Api").values()
-    [table] = stack.resources("AWS::DynamoDB::Table").values()
-    client = stack.client("lambda")
+def test_parameters_and_addresses_arrive_in_the_environments(deployed_stack: Stack) -> None:
+    names = deployed_stack.resources("AWS::Lambda::Function")
+    [socket] = deployed_stack.resources("AWS::ApiGatewayV2::Api").values()
+    [table] = deployed_stack.resources("AWS::DynamoDB::Table").values()
+    client = deployed_stack.client("lambda")
 
     rest = client.get_function_configuration(FunctionName=names["RestFunction"])["Environment"]["Variables"]
 
@@ -55,9 +55,9 @@ def test_parameters_and_addresses_arrive_in_the_environments(stack: Stack) -> No
     assert rest["WEBSOCKET_URL"] == f"wss://{socket}.execute-api.eu-central-1.amazonaws.com/v1"
 
 
-def test_failed_records_of_each_lane_go_to_dead_letters_of_its_own(stack: Stack) -> None:
-    queues = stack.resources("AWS::SQS::Queue")
-    client = stack.client("sqs")
+def test_failed_records_of_each_lane_go_to_dead_letters_of_its_own(deployed_stack: Stack) -> None:
+    queues = deployed_stack.resources("AWS::SQS::Queue")
+    client = deployed_stack.client("sqs")
 
     def attributes(queue: str) -> dict[str, str]:
         return client.get_queue_attributes(QueueUrl=queues[queue], AttributeNames=["All"])["Attributes"]
@@ -68,18 +68,18 @@ def test_failed_records_of_each_lane_go_to_dead_letters_of_its_own(stack: Stack)
         assert int(redrive["maxReceiveCount"]) == 5
 
 
-def test_the_table_has_one_item_per_person_or_ticket(stack: Stack) -> None:
-    [name] = stack.resources("AWS::DynamoDB::Table").values()
+def test_the_table_has_one_item_per_person_or_ticket(deployed_stack: Stack) -> None:
+    [name] = deployed_stack.resources("AWS::DynamoDB::Table").values()
 
-    table = stack.client("dynamodb").describe_table(TableName=name)["Table"]
+    table = deployed_stack.client("dynamodb").describe_table(TableName=name)["Table"]
 
     assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
 
 
-def test_the_socket_api_has_its_routes_and_asks_for_a_ticket_at_connect(stack: Stack) -> None:
-    [api] = stack.resources("AWS::ApiGatewayV2::Api").values()
-    client = stack.client("apigatewayv2")
+def test_the_socket_api_has_its_routes_and_asks_for_a_ticket_at_connect(deployed_stack: Stack) -> None:
+    [api] = deployed_stack.resources("AWS::ApiGatewayV2::Api").values()
+    client = deployed_stack.client("apigatewayv2")
 
     routes = {route["RouteKey"]: route for route in client.get_routes(ApiId=api)["Items"]}
 
@@ -89,18 +89,18 @@ def test_the_socket_api_has_its_routes_and_asks_for_a_ticket_at_connect(stack: S
     ]
 
 
-def test_the_rest_api_has_its_stage(stack: Stack) -> None:
-    [api] = stack.resources("AWS::ApiGateway::RestApi").values()
+def test_the_rest_api_has_its_stage(deployed_stack: Stack) -> None:
+    [api] = deployed_stack.resources("AWS::ApiGateway::RestApi").values()
 
-    stages = stack.client("apigateway").get_stages(restApiId=api)["item"]
+    stages = deployed_stack.client("apigateway").get_stages(restApiId=api)["item"]
 
     assert [stage["stageName"] for stage in stages] == ["v1"]
 
 
-def test_logs_are_kept_for_a_month(stack: Stack) -> None:
-    groups = set(stack.resources("AWS::Logs::LogGroup").values())
+def test_logs_are_kept_for_a_month(deployed_stack: Stack) -> None:
+    groups = set(deployed_stack.resources("AWS::Logs::LogGroup").values())
 
-    found = stack.client("logs").describe_log_groups()["logGroups"]
+    found = deployed_stack.client("logs").describe_log_groups()["logGroups"]
 
     assert {
         group["logGroupName"]: group.get("retentionInDays")
@@ -109,8 +109,8 @@ def test_logs_are_kept_for_a_month(stack: Stack) -> None:
     } == (dict.fromkeys(groups, 30))
 
 
-def test_both_addresses_are_told(stack: Stack) -> None:
-    [description] = stack.client("cloudformation").describe_stacks(StackName="wedsync")["Stacks"]
+def test_both_addresses_are_told(deployed_stack: Stack) -> None:
+    [description] = deployed_stack.client("cloudformation").describe_stacks(StackName="wedsync")["Stacks"]
     told = {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
 
     assert told["RestUrl"].startswith("https://")
@@ -118,9 +118,9 @@ def test_both_addresses_are_told(stack: Stack) -> None:
     assert told["RestUrl"].endswith("/v1")
 
 
-def test_production_with_another_layer_has_a_standby_and_moves_every_alias(stack: Stack) -> None:
-    names = stack.resources("AWS::Lambda::Function")
-    client = stack.client("lambda")
+def test_production_with_another_layer_has_a_standby_and_moves_every_alias(deployed_stack: Stack) -> None:
+    names = deployed_stack.resources("AWS::Lambda::Function")
+    client = deployed_stack.client("lambda")
 
     def served() -> dict[str, str]:
         return {
@@ -129,8 +129,8 @@ def test_production_with_another_layer_has_a_standby_and_moves_every_alias(stack
         }
 
     before = served()
-    stack.deploy(layer="two", environment="prod")
+    deployed_stack.deploy(layer="two", environment="prod")
 
     after = served()
     assert all(after[name] != before[name] for name in names.values())
-    assert set(stack.resources("AWS::RDS::DBInstance")) == {"Writer", "Standby"}
+    assert set(deployed_stack.resources("AWS::RDS::DBInstance")) == {"Writer", "Standby"}
