@@ -30,15 +30,17 @@ FORGED = {
         str(FLORA.user_id), str(ANA.user_id)
     ),
     "of another kind": signed(f"1|{ANA.user_id}|user|{SOON}").replace("|user|", "|service|"),
-    "of an unknown kind": signed(f"1|{ANA.user_id}|god|{SOON}"),
     "with a longer life": signed(f"1|{ANA.user_id}|user|{SOON}").replace(str(SOON), str(SOON + 1)),
     "expired": signed(f"1|{ANA.user_id}|user|{int(time.time()) - 1}"),
     "truncated": signed(f"1|{ANA.user_id}|user|{SOON}")[:-1],
-    "with its parts swapped": signed(f"1|user|{ANA.user_id}|{SOON}"),
     "with a part more": signed(f"1|{ANA.user_id}|user|{SOON}|x"),
+    "with a line break": signed(f"1|{ANA.user_id}|user|{SOON}") + "\n",
+}
+MALFORMED = {
+    "of an unknown kind": signed(f"1|{ANA.user_id}|god|{SOON}"),
+    "with its parts swapped": signed(f"1|user|{ANA.user_id}|{SOON}"),
     "with a huge expiry": signed(f"1|{ANA.user_id}|user|99999999999999999999"),
     "with SQL in it": signed(f"1|{ANA.user_id}' or true --|user|{SOON}"),
-    "with a line break": signed(f"1|{ANA.user_id}|user|{SOON}") + "\n",
 }
 
 
@@ -53,6 +55,14 @@ def test_a_context_that_is_not_ours_is_refused(wedding: Database, forged: str) -
             with pytest.raises(psycopg.Error) as read:
                 connection.execute("select id from users")
             assert read.value.sqlstate == "28000"
+
+    assert entered.value.sqlstate == "28000"
+
+
+@pytest.mark.parametrize("malformed", MALFORMED.values(), ids=list(MALFORMED))
+def test_not_even_our_own_signature_lets_nonsense_in(wedding: Database, malformed: str) -> None:
+    with psycopg.connect(wedding.app.dsn) as connection, pytest.raises(psycopg.Error) as entered:
+        connection.execute("select app.enter(%s)", [malformed])
 
     assert entered.value.sqlstate == "28000"
 

@@ -32,11 +32,12 @@ def new_connection(wedding: Database) -> Iterator[None]:
 def test_a_database_of_another_cluster_answers_nothing(wedding: Database, new_connection: None) -> None:
     as_superuser(wedding, "update private.cluster set identity = '1/1'")
 
-    for _ in range(2):
-        with pytest.raises(Unavailable) as refused:
-            threads.page(ANA, ThreadQuery())
+    with pytest.raises(Unavailable):
+        threads.page(ANA, ThreadQuery())
+    with pytest.raises(Unavailable) as again:
+        threads.page(ANA, ThreadQuery())
 
-    assert refused.value.headers["Retry-After"]
+    assert again.value.headers["Retry-After"]
 
 
 def test_a_named_cluster_is_compared_by_its_name(
