@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 
 from local import websocket_gateway
-from local.websocket_gateway_frames import FrameGate
 from local.websocket_gateway_limits import SocketLimits
 from tests.fixtures.gateways import PLACE, Functions, SocketUnderTest, eventually, run_socket, socket_api
 
@@ -160,46 +159,6 @@ async def test_stopping_sends_everybody_away_and_tells_the_function(functions: F
         assert await asyncio.gather(*leaving) == [1001, 1001, 1001]
 
     assert len(functions.route("$disconnect")) == 3
-
-
-class Sink:
-    """A reader that keeps what it is fed."""
-
-    def __init__(self) -> None:
-        self.fed = b""
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self.fed += data
-        return False, b""
-
-    def feed_eof(self) -> None:
-        self.fed += b"|"
-
-
-def frame(first: int, payload: bytes) -> bytes:
-    """A masked client frame with the shortest length encoding."""
-    size = len(payload)
-    if size < 126:
-        length = bytes([0x80 | size])
-    else:
-        length = b"\xfe" + size.to_bytes(2, "big") if size < 65536 else b"\xff" + size.to_bytes(8, "big")
-    return bytes([first]) + length + bytes(4) + payload
-
-
-@pytest.mark.parametrize("step", [1, 2, 3, 7, 64, 100_000])
-def test_the_gate_sees_frame_borders_wherever_the_line_cuts(step: int) -> None:
-    small, big = frame(0x81, b"a" * 300), frame(0x81, b"b" * 70_000)
-    start, end, ping = frame(0x01, b"c" * 10), frame(0x80, b""), frame(0x89, b"p")
-    stream = small + big + start + ping + end + frame(0x88, b"")
-    sink, oversized = Sink(), list[int]()
-    gate = FrameGate(sink, 300, 1000, lambda: oversized.append(len(sink.fed)))
-
-    for at in range(0, len(stream), step):
-        gate.feed_data(stream[at : at + step])
-    gate.feed_eof()
-
-    assert sink.fed == small + start + ping + end + frame(0x88, b"") + b"|"
-    assert len(oversized) == 1
 
 
 async def test_stopping_does_not_wait_for_a_function_that_hangs(
