@@ -13,7 +13,7 @@ from pathlib import Path
 from local.processes import LocalError
 
 # The kernel's overflow uid: it exists everywhere, owns nothing and needs no account.
-_NOBODY = 65534
+NOBODY = 65534
 
 
 def dropped(directory: Path, death_signal: signal.Signals) -> list[str | Path]:
@@ -22,7 +22,7 @@ def dropped(directory: Path, death_signal: signal.Signals) -> list[str | Path]:
     uid = os.geteuid()
     owner = directory.stat().st_uid
     if uid == 0 and owner != 0:
-        return [*_other_user(owner), *tied[1:]]
+        return [*other_user(owner), *tied[1:]]
     # initdb looks its user up: one without an account (containers) is called nobody, like root.
     return [] if uid != 0 and _has_account(uid) else [*_namespace(), *tied]
 
@@ -39,20 +39,20 @@ def hand_over(directory: Path) -> None:
     if parent.st_uid != 0 and _has_account(parent.st_uid):
         os.chown(directory, parent.st_uid, parent.st_gid)
     elif not _works((*_namespace(), "test", "-x", str(directory))):
-        if not _works((*_other_user(_NOBODY), "--", "true")):
+        if not _works((*other_user(NOBODY), "--", "true")):
             raise LocalError(
                 "PostgreSQL refuses root, and neither `unshare --user` nor `setpriv --reuid` works here"
             )
-        os.chown(directory, _NOBODY, _NOBODY)
+        os.chown(directory, NOBODY, NOBODY)
 
 
 def _namespace() -> tuple[str, ...]:
     # Inside, root is called nobody but keeps root's access to root's files.
-    return ("unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--")
+    return ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--")
 
 
-def _other_user(uid: int) -> tuple[str, ...]:
-    # The one capability kept lets it pass parent folders that are closed to others.
+def other_user(uid: int) -> tuple[str, ...]:
+    """The command prefix with which root runs a program as `uid`; it still passes closed folders."""
     capability = "-all,+dac_override"
     return (
         "setpriv",

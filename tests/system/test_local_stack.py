@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import psutil
 import pytest
 
 from local.pg_binaries import Kind, available
+from local.privileges import NOBODY, other_user
 from tests.fixtures.stack import ROOT, RunningStack, start_stack
 
 WEDDING = "0190a000-0000-7000-8000-000000000201"
@@ -195,3 +198,19 @@ def test_a_data_directory_in_use_is_told_in_one_line(stack: RunningStack) -> Non
 
     assert done.returncode == 1
     assert done.stderr == f"error: the data directory {stack.data_dir} is in use by another local stack\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs everything as one already")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+def test_an_ordinary_user_starts_it_too(kind: Kind) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        os.chown(home, NOBODY, NOBODY)
+
+        # The capability only lets him read this checkout and interpreter where they lie in root's home.
+        running = start_stack(Path(home) / "data", kind=kind, prefix=other_user(NOBODY))
+
+        try:
+            assert {process.uids().effective for process in family(running)} == {NOBODY}
+            assert create_thread(running, "As nobody")
+        finally:
+            assert running.stop() == 0

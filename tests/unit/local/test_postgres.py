@@ -189,7 +189,7 @@ server.stop()
 def test_an_ordinary_user_needs_no_tricks(own_home: Path, kind: Kind, uid: int) -> None:
     os.chown(own_home, uid, uid)
     # The capability only lets the child find this interpreter where that lies in root's own home.
-    as_somebody = privileges._other_user(uid)
+    as_somebody = privileges.other_user(uid)
 
     done = subprocess.run(  # noqa: S603 - our own interpreter and program
         [*as_somebody, "--", sys.executable, "-c", _START_AND_STOP, str(own_home / "postgres"), kind],
