@@ -8,46 +8,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+import browsers
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from request import HEADERS
 from routes import directory, health, me, messages, participants, threads, tickets
 
-from wedsync.identity.origins import allowed
-from wedsync.platform.errors import Forbidden, Internal, NotFound, Problem, problem_body
+from wedsync.platform.errors import Internal, NotFound, Problem, problem_body
 from wedsync.platform.observability import bind, logger
-from wedsync.platform.settings import settings
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-def _cors() -> CORSConfig | None:
-    """Browsers read answers from our own pages only; there are no cookies to send."""
-    origins = sorted(settings().allowed_origins)
-    if not origins:
-        return None
-    return CORSConfig(
-        allow_origin=origins[0],
-        extra_origins=origins[1:],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "Idempotency-Key"],
-        expose_headers=["ETag", "Location", "Retry-After", "X-Request-Id"],
-        max_age=600,
-    )
-
-
-app = APIGatewayRestResolver(cors=_cors())
-
-
-def refuse_foreign_origins(resolver: APIGatewayRestResolver, proceed: NextMiddleware) -> Response[Any]:
-    """A page that is not ours changes nothing (contract.md section 1)."""
-    event = resolver.current_event
-    if event.http_method not in SAFE and not allowed(event.headers.get("origin"), settings().allowed_origins):
-        raise Forbidden("requests from this origin are refused")
-    return proceed(resolver)
-
-
-app.use([refuse_foreign_origins])
+app = APIGatewayRestResolver(cors=browsers.cors())
+app.use([browsers.refuse_foreign_origins])
 for router in (
     directory.router,
     health.router,
