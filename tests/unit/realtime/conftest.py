@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import mock
 from urllib.parse import unquote
@@ -78,8 +78,9 @@ def gateway(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate
         yield told
 
 
-def connect(user_id: UUID, connection_id: str, device_id: str = "phone") -> Connection:
-    """A connection in the table."""
+def connect(user_id: UUID, connection_id: str, device_id: str = "phone", age: int = 60) -> Connection:
+    """A connection in the table, opened `age` seconds ago."""
     opened = connections.opened(user_id, device_id, connection_id, FOREVER)
-    connections.register(opened)
-    return opened
+    older = replace(opened, connected_at=opened.connected_at - age)
+    connections.register(older)
+    return older

@@ -75,6 +75,15 @@ def test_a_dead_connection_is_forgotten_and_the_others_are_not_disturbed(gateway
     assert {*connections.find([PLANNER, FLORIST])} == {laptop, florist}
 
 
+def test_a_connection_whose_handshake_is_being_answered_is_not_taken_for_dead(gateway: Gateway) -> None:
+    opening = connect(PLANNER, "opening=", age=0)
+    gateway.statuses["opening="] = [410]
+
+    deliver(Committed(None, (change(PLANNER),)))
+
+    assert connections.find([PLANNER]) == [opening]
+
+
 def test_a_slow_connection_is_left_out_until_it_has_synced(gateway: Gateway) -> None:
     slow = connect(PLANNER, "slow=")
     gateway.statuses["slow="] = [429]

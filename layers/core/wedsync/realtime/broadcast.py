@@ -21,6 +21,8 @@ from wedsync.realtime.poster import Outcome
 from wedsync.realtime.protocol import AccessFrame
 from wedsync.realtime.sessions import TOKEN_EXPIRED
 
+HANDSHAKE_SECONDS = 30  # API Gateway gives `$connect` 29 s to answer
+
 Answer = TypeVar("Answer")
 
 
@@ -78,12 +80,17 @@ def _push_one(
 
 
 def _tidy(current: Sequence[Connection], outcomes: dict[str, Outcome]) -> None:
-    """Forget the dead and leave the slow ones out, until they sync."""
-    acts = {Outcome.GONE: connections.remove, Outcome.LAGGING: connections.mark_lagging}
+    """Forget the dead and leave the slow ones out, until they sync.
+
+    A handshake that is still being answered is registered but cannot be posted to: its 410 is no death.
+    """
+    opened_before = time.time() - HANDSHAKE_SECONDS
     for each in current:
-        act = acts.get(outcomes.get(each.connection_id, Outcome.DONE))
-        if act:
-            _try(act, each)
+        outcome = outcomes.get(each.connection_id)
+        if outcome is Outcome.GONE and each.connected_at < opened_before:
+            _try(connections.remove, each)
+        elif outcome is Outcome.LAGGING:
+            _try(connections.mark_lagging, each)
 
 
 def _dismiss(expired: Sequence[Connection]) -> None:
