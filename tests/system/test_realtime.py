@@ -103,8 +103,9 @@ def test_a_long_absence_is_made_good_page_by_page(party: Party, connected: Conne
             {"client_msg_id": str(uuid4()), "message": f"{batch}.{n} " + "é" * 1500} for n in range(5)
         ]
         ana.send("send", id=f"b{batch}", thread_id=thread, messages=messages)
-        head = ana.wait("sent", re=f"b{batch}")["results"][-1]["seq"]
-    epoch = ana.wait("sent", re="b0")["epoch"]
+        ana.wait("sent", re=f"b{batch}")
+    last_sent = ana.wait("sent", re="b2")
+    epoch, head = last_sent["epoch"], last_sent["results"][-1]["seq"]
 
     pages: list[tuple[int, int, bool]] = []
     seq, more = 0, True
