@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -155,6 +156,18 @@ def test_a_function_fits_on_a_screen() -> None:
     ]
 
     assert too_long == []
+
+
+def test_no_two_shared_fixtures_have_one_name() -> None:
+    names = Counter(
+        node.name
+        for _, path in modules("tests/fixtures")
+        for node in syntax(path).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list)
+    )
+
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_names_say_what_is_inside() -> None:
