@@ -118,6 +118,18 @@ class Emulator:
             await self._unless("ResourceExistsException", "secretsmanager", "CreateSecret", {"Name": name})
             await self.call("secretsmanager", "PutSecretValue", {"SecretId": name, "SecretString": value})
 
+    async def values(self, template: Template) -> dict[str, str]:
+        """The values of the template's secrets by name, but for those that have none."""
+        found: dict[str, str] = {}
+        for secret in template.secrets.values():
+            request = {"SecretId": secret.secret_name}
+            answer = await self._unless(
+                "ResourceNotFoundException", "secretsmanager", "GetSecretValue", request
+            )
+            if answer is not None and answer.get("SecretString"):
+                found[secret.secret_name] = answer["SecretString"]
+        return found
+
     async def depths(self, template: Template) -> dict[str, dict[str, int]]:
         """Messages visible, in flight and delayed, by the queue's logical id."""
         found: dict[str, dict[str, int]] = {}

@@ -69,6 +69,8 @@ class Stack:
         self.pools: dict[str, Pool] = {}
         self.held_down: set[str] = set()
         self.template: Template | None = None
+        # The emulator saves its state when it is told to stop; after a crash these are put back.
+        self._secrets: dict[str, str] = {}
         self._credentials = {f"LOCAL{secrets.token_hex(8).upper()}": secrets.token_urlsafe(30)}
         self._sockets: WebSocketGateway | None = None
         self._http: web.AppRunner | None = None
@@ -105,6 +107,7 @@ class Stack:
         await emulator
         await self._create_state(template)
         await self._migrate(template)
+        self._secrets = await self.emulator.values(template)
         await asyncio.gather(*warming)
         await self._open_gateways(template)
         await self._load_demo()
@@ -149,7 +152,7 @@ class Stack:
     async def _create_state(self, template: Template) -> None:
         master = self.postgres.master()
         login = json.dumps({"username": master.user, "password": master.password})
-        await self.emulator.create(template, {master_secret_name(): login})
+        await self.emulator.create(template, {**self._secrets, master_secret_name(): login})
 
     async def _migrate(self, template: Template) -> None:
         known: dict[str, str] = self._data.remembered().get("custom_resources", {})

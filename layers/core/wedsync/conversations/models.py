@@ -144,7 +144,7 @@ class ThreadQuery(Stated):
     thread_type: ThreadType | None = None
     status: Status | None = None
     limit: int = Field(default=50, ge=1, le=PAGE)
-    cursor: str | None = Field(default=None, max_length=500)
+    cursor: str | None = Field(default=None, min_length=1, max_length=500)
 
 
 class MessageQuery(Stated):
@@ -153,7 +153,7 @@ class MessageQuery(Stated):
     before_seq: int | None = Field(default=None, ge=1, le=2**62)
     after_seq: int | None = Field(default=None, ge=0, le=2**62)
     limit: int = Field(default=50, ge=1, le=PAGE)
-    cursor: str | None = Field(default=None, max_length=500)
+    cursor: str | None = Field(default=None, min_length=1, max_length=500)
 
     @model_validator(mode="after")
     def _one_anchor(self) -> MessageQuery:

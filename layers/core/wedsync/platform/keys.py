@@ -15,6 +15,7 @@ from hmac import digest
 from types import MappingProxyType
 
 from wedsync.platform import aws
+from wedsync.platform.errors import Unavailable
 from wedsync.platform.settings import settings
 
 CACHE_SECONDS = 300
@@ -54,15 +55,18 @@ _cached: tuple[float, Keys] | None = None
 
 
 def keys() -> Keys:
-    """The keys, read at most once in `CACHE_SECONDS`; old ones serve while Secrets Manager is away."""
+    """The keys, read at most once in `CACHE_SECONDS`; old ones serve while Secrets Manager is away.
+
+    Raises Unavailable if it is away and there are none yet.
+    """
     global _cached
     if _cached is not None and time.monotonic() < _cached[0]:
         return _cached[1]
     try:
         read = parse(aws.secret(settings().context_key_secret))
-    except aws.UnavailableError:
+    except (aws.UnavailableError, aws.ThrottledError) as error:
         if _cached is None:
-            raise
+            raise Unavailable("the keys cannot be read") from error
         read = _cached[1]
     _cached = (time.monotonic() + CACHE_SECONDS, read)
     return read
