@@ -132,7 +132,7 @@ class Line:
         while True:
             while (end := self._buffer.find(b"\r\n")) < 0:
                 self._fill(deadline)
-            size = int(self._buffer[:end].split(b";")[0], 16)
+            size = _chunk_size(self._buffer[:end])
             self._buffer = self._buffer[end + 2 :]
             body += self._take(size + 2, deadline)[:size]
             if size == 0:
@@ -233,6 +233,14 @@ def _length(status: int, headers: dict[str, str]) -> int:
     if not length.isdigit():
         raise UnreachableError("an answer without a length")
     return int(length)
+
+
+def _chunk_size(line: bytes) -> int:
+    """A chunk begins with its size in hexadecimal, and perhaps extensions (RFC 9112 section 7.1)."""
+    try:
+        return int(line.split(b";")[0], 16)
+    except ValueError:
+        raise UnreachableError("a chunk without a size") from None
 
 
 LINES = Lines()
