@@ -193,6 +193,32 @@ def test_an_answer_that_came_in_time_counts_though_the_budget_is_spent(
             assert poster.post(FRAME, ["a"], seconds=0) == {"a": Outcome.DONE}
 
 
+def test_opening_connections_does_not_use_up_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = wire.Lines.open
+
+    def slowly(lines: wire.Lines, address: wire.Address, deadline: float) -> wire.Line:
+        time.sleep(0.05)
+        return opened(lines, address, deadline)
+
+    with serving(lambda _: EMPTY_OK) as stub, mock.patch.object(wire.Lines, "open", slowly):
+        monkeypatch.setenv("CALLBACK_URL", stub.url)
+        monkeypatch.setattr(poster, "OPENING_SECONDS", 5)
+
+        outcomes = poster.post(FRAME, ["a", "b", "c"], seconds=0.04)
+
+    assert set(outcomes.values()) == {Outcome.DONE}
+
+
+def test_opening_connections_has_a_budget_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poster, "OPENING_SECONDS", 0)
+    with serving(lambda _: EMPTY_OK) as stub:
+        monkeypatch.setenv("CALLBACK_URL", stub.url)
+
+        assert poster.post(FRAME, ["a", "b"], seconds=5) == {"a": Outcome.FAILED, "b": Outcome.FAILED}
+
+    assert stub.requests == []
+
+
 def test_nobody_to_push_to_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALLBACK_URL", "http://127.0.0.1:1/v1")
 

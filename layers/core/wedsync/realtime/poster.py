@@ -21,6 +21,7 @@ from wedsync.platform.wire import LINES, Address, ClosedError, Line, Unreachable
 BUDGET_SECONDS = 0.060  # for all pushes of one commit (decision 7)
 LINES_AT_ONCE = 50
 GRACE_SECONDS = 0.002
+OPENING_SECONDS = 0.25  # for new connections, apart: a cold environment has none
 
 
 class Outcome(Enum):
@@ -73,6 +74,7 @@ class _Flight:
     def __init__(self, address: Address, deadline: float) -> None:
         self._address = address
         self._deadline = deadline
+        self._opening = OPENING_SECONDS
         self._flying: deque[tuple[Line, str, bytes]] = deque()
         self._outcomes: dict[str, Outcome] = {}
 
@@ -95,7 +97,7 @@ class _Flight:
 
     def _write(self, line: Line | None, connection_id: str, request: bytes) -> None:
         try:
-            line = line or LINES.open(self._address, self._deadline)
+            line = line or self._open()
             line.write(request, self._until())
         except UnreachableError as error:
             if line:
@@ -106,6 +108,16 @@ class _Flight:
                 self._outcomes[connection_id] = Outcome.FAILED
         else:
             self._flying.append((line, connection_id, request))
+
+    def _open(self) -> Line:
+        """A new line; the time it takes is not counted as waiting for answers."""
+        began = time.monotonic()
+        try:
+            return LINES.open(self._address, began + self._opening)
+        finally:
+            took = time.monotonic() - began
+            self._opening -= took
+            self._deadline += took
 
     def _land(self) -> None:
         line, connection_id, request = self._flying.popleft()

@@ -30,7 +30,8 @@ Seq = Annotated[int, Field(ge=0, le=2**62)]
 class ClientFrame(BaseModel):
     """What a client sends; unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built when first used: most requests need one of them.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Sync(ClientFrame):
