@@ -95,10 +95,15 @@ embedded: $(TESTING) ## Run the database and system tests on the embedded Postgr
 	$(BIN)/python -m pytest tests/database tests/system --postgres embedded $(ARGS)
 
 .PHONY: python313
-python313: $(if $(PYTHON313),$(TESTING) .venv-3.13/.dev) ## Run the unit and database tests under Python 3.13, if there is one
-ifeq ($(PYTHON313),)
-	@echo "skipped: no working python3.13 on PATH"
+ifeq ($(PYTAG),cp313)
+python313: ## Run the unit and database tests under Python 3.13 too, if there is one
+	@echo "nothing to add: everything here runs under Python 3.13"
+else ifeq ($(PYTHON313),)
+python313:
+	@echo "skipped: no python3.13 on PATH that runs"
 else
+$(call packages,cp313): | .venv-3.13/.dev
+python313: $(TESTING) $(call packages,cp313)
 	.venv-3.13/bin/python -m pytest tests/unit tests/database $(ARGS)
 endif
 
