@@ -7,7 +7,7 @@ import os
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.websocket_gateway_frames import FrameGate
@@ -68,6 +68,7 @@ def test_an_oversized_frame_is_cut_out_and_its_neighbours_stay(step: int) -> Non
 SIZES = st.lists(st.integers(0, 400), max_size=12)
 
 
+@settings(deadline=None)
 @given(SIZES, st.lists(st.integers(0, 10_000), max_size=20))
 def test_small_frames_pass_unchanged_however_the_line_cuts(sizes: list[int], cuts: list[int]) -> None:
     stream = b"".join(frame(0x81, b"x" * size) for size in sizes)
@@ -78,6 +79,7 @@ def test_small_frames_pass_unchanged_however_the_line_cuts(sizes: list[int], cut
     assert (sink.fed, oversized) == (stream, [])
 
 
+@settings(deadline=None)
 @given(SIZES, st.lists(st.integers(0, 10_000), max_size=20))
 def test_exactly_the_frames_above_the_limit_are_cut_out(sizes: list[int], cuts: list[int]) -> None:
     sink, oversized = Sink(), list[bool]()
