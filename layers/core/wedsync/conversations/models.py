@@ -73,7 +73,8 @@ Facts = Annotated[dict[str, Any], AfterValidator(_storable)]
 class Stated(BaseModel):
     """A request body."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built when first used: most requests need one of them.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class NewMessage(Stated):

@@ -91,7 +91,8 @@ Moment = Annotated[
 class Stated(BaseModel):
     """A full statement of one resource: what is left out is empty afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built when first used: most requests need one of them.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Organization(Stated):
