@@ -57,7 +57,7 @@ class Pool:
 
     async def warm(self) -> None:
         """Have one worker ready; a failed init is reported, and tried again by the next event."""
-        await self._start_one()
+        await self._launch()
 
     async def invoke(self, event: Mapping[str, Any]) -> Outcome:
         """One synchronous invocation."""
@@ -144,7 +144,7 @@ class Pool:
     def _grow(self) -> None:
         wanted = min(len(self._waiting), MOST_STARTING) - self._starting
         for _ in range(min(wanted, MOST_WORKERS - len(self._workers))):
-            self._in_background(self._start_one())
+            self._launch()
 
     def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
@@ -152,10 +152,14 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _start_one(self) -> None:
+    def _launch(self) -> asyncio.Task[None]:
         worker = Worker(self.spec, self._environment)
+        # Counted at once: whoever asks before its task has run must not start one more.
         self._workers.add(worker)
         self._starting += 1
+        return self._in_background(self._start(worker))
+
+    async def _start(self, worker: Worker) -> None:
         try:
             failure = await worker.start()
         except LocalError as error:
@@ -180,5 +184,6 @@ class Pool:
             self._idle = [each for each in self._idle if each is not worker]
             await worker.stop()
             self._workers.discard(worker)
-            if not self._workers or self._waiting:
-                await self._start_one()
+            if not self._workers:
+                self._launch()
+            self._grow()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local import pools, workers
 from local.runtime_api import PAYLOAD_LIMIT
 from tests.unit.local.conftest import MakePool
 
@@ -293,3 +294,42 @@ async def test_closing_leaves_no_process(pool_of: MakePool) -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_more_events_than_workers_wait_for_their_turn(
+    pool_of: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "MOST_WORKERS", 2)
+    pool = pool_of(PID)
+
+    outcomes = await asyncio.gather(*(pool.invoke({}) for _ in range(12)))
+
+    assert all(outcome.ok for outcome in outcomes)
+    assert len({outcome.payload for outcome in outcomes}) <= 2
+
+
+async def test_workers_without_work_are_ended_but_for_one(
+    pool_of: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = pool_of(SLOW)
+    await asyncio.gather(*(pool.invoke({"seconds": 0.3}) for _ in range(3)))
+    before = pool.state().workers
+    monkeypatch.setattr(pools, "IDLE_SECONDS", 0.0)
+
+    await pool.reap()
+
+    assert before >= 2
+    assert pool.state().workers == 1
+    assert (await pool.invoke({"seconds": 0})).payload == "late"
+
+
+async def test_an_init_that_never_ends_is_given_up(
+    pool_of: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "INIT_TIMEOUT", 0.5)
+    pool = pool_of("import time\ntime.sleep(60)")
+
+    outcome = await pool.invoke({})
+
+    assert (outcome.error_type, outcome.timed_out) == ("Sandbox.Timedout", True)
+    assert pool.state().workers == 0
