@@ -106,6 +106,8 @@ class WebSocketGateway:
         client = _handshake(request)
         if request.rel_url.raw_path.rstrip("/") != f"/{self._api.stage}":
             return refusal(403, client)
+        if request.method != "GET" or not web.WebSocketResponse().can_prepare(request):
+            return refusal(400, client)
         if not self._bucket.take():
             return refusal(429, client)
         admitted = await self._admission.decide(client)

@@ -17,6 +17,7 @@ from tests.fixtures.gateways import (
     SocketUnderTest,
     eventually,
     policy,
+    raw,
     run_socket,
     socket_api,
 )
@@ -193,3 +194,27 @@ async def test_a_connect_that_never_answers_is_given_up(functions: Functions) ->
 
     async with run_socket(functions, socket_api(routes={"$connect": slow})) as gateway:
         assert await refused(gateway) == 504
+
+
+@pytest.mark.parametrize(
+    ("method", "lost"),
+    [
+        ("GET", b"Sec-WebSocket-Key: +W5xw47OHh3OTFsWKjGu9Q==\r\n"),
+        ("GET", b"Sec-WebSocket-Version: 13\r\n"),
+        ("GET", b"Connection: upgrade\r\n"),
+        ("POST", b""),
+    ],
+)
+async def test_a_broken_upgrade_is_refused_before_anybody_is_asked(
+    socket_gateway: SocketUnderTest, method: str, lost: bytes
+) -> None:
+    request = (
+        method.encode()
+        + b" /v1?ticket=t HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Key: +W5xw47OHh3OTFsWKjGu9Q==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+
+    head = await raw(socket_gateway.port, request.replace(lost, b""))
+
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert socket_gateway.functions.calls == []
