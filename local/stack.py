@@ -21,7 +21,7 @@ from local.console import Console
 from local.data_dir import DataDir
 from local.emulator import Emulator, master_secret_name
 from local.gateway_context import Place
-from local.http_gateway import HttpGateway
+from local.http_gateway import KEEPALIVE_SECONDS, HttpGateway
 from local.identity import Issuer
 from local.migration import create_or_update
 from local.model import Outcome, Template
@@ -36,7 +36,6 @@ from local.worker_environment import WorkerEnvironment, link_runtime
 
 ROOT = Path(__file__).parents[1]
 SUPERVISION_SECONDS = 0.5
-KEEPALIVE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

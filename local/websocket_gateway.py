@@ -13,6 +13,7 @@ from local.connections_api import ConnectionsApi
 from local.connections_api_signature import SignatureVerifier
 from local.gateway_context import Place, now, short_id
 from local.gateway_throttle import TokenBucket
+from local.http_gateway import KEEPALIVE_SECONDS
 from local.model import Invoker, MockIntegration, SocketApi
 from local.websocket_gateway_connections import Connection, Connections
 from local.websocket_gateway_dispatch import Dispatcher
@@ -25,7 +26,6 @@ log = logging.getLogger("local.websocket_gateway")
 
 # How long `$disconnect` calls may take when the gateway stops.
 STOP_SECONDS = 3.0
-KEEPALIVE_SECONDS = 60.0
 BACKLOG = 2048
 NO_WRITE_PAUSE = 2**31
 
