@@ -102,6 +102,23 @@ def test_a_trusted_line_is_kept_and_used_again(lines: Lines, certificate: Path) 
     assert [request.line for request in stub.requests] == [1, 1, 1]
 
 
+def test_a_trusted_line_that_was_closed_while_idle_is_replaced(lines: Lines, certificate: Path) -> None:
+    def one_answer_per_line(request: Request) -> bytes | None:
+        seen = [earlier for earlier in stub.requests if earlier.line == request.line]
+        return EMPTY_OK if len(seen) == 1 else None
+
+    trusting = ssl.create_default_context(cafile=certificate)
+    with (
+        serving_tls(certificate, one_answer_per_line) as stub,
+        mock.patch.object(wire, "tls_context", return_value=trusting),
+    ):
+        url = stub.url.replace("127.0.0.1", "localhost")
+        statuses = [exchange(lines, url).status for _ in range(3)]
+        lines.close()
+
+    assert statuses == [200] * 3
+
+
 @pytest.mark.parametrize(
     ("url", "authority", "path"),
     [

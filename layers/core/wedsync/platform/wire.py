@@ -151,7 +151,7 @@ class Line:
 
     def _failure(self, error: OSError) -> UnreachableError:
         """Only a used line on which nothing has come back yet may have been closed while idle."""
-        stale = self.reused and isinstance(error, ConnectionError)
+        stale = self.reused and not isinstance(error, TimeoutError)
         return (ClosedError if stale else UnreachableError)(f"{self.address.authority}: {error}")
 
 
