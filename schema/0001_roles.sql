@@ -49,4 +49,22 @@ grant usage on schema app to wedsync_app, wedsync_worker, wedsync_owner;
 grant usage on schema private to wedsync_owner;
 comment on schema app is 'The functions that the application may call.';
 comment on schema private is 'What only wedsync_access reads: context keys, the identity of the cluster, the test clock.';
+
+create function private.protect(variadic tables regclass[]) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    named regclass;
+begin
+    foreach named in array tables loop
+        execute format('alter table %s enable row level security', named);
+        execute format('alter table %s force row level security', named);
+        execute format('create policy access on %s to wedsync_access using (true) with check (true)', named);
+        execute format('grant select, insert, update, delete on %s to wedsync_access', named);
+    end loop;
+end
+$$;
+comment on function private.protect(regclass[]) is 'Called by a table''s owner: row-level security, forced; wedsync_access reaches all rows by a policy, nobody bypasses any.';
+revoke all on function private.protect(regclass[]) from public;
+grant execute on function private.protect(regclass[]) to wedsync_owner;
 reset role;

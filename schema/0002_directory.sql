@@ -91,15 +91,13 @@ comment on column wedsync.wedding_members.service         is 'What a vendor does
 comment on column wedsync.wedding_members.lead            is 'Lead planner or coordinator (R11).';
 
 do $$
-declare
-    name text;
 begin
-    foreach name in array array['organizations', 'users', 'contact_points', 'organization_members', 'weddings', 'wedding_members'] loop
-        execute format('alter table wedsync.%I enable row level security', name);
-        execute format('alter table wedsync.%I force row level security', name);
-        execute format('create policy access on wedsync.%I to wedsync_access using (true) with check (true)', name);
-        execute format('grant select, insert, update, delete on wedsync.%I to wedsync_access', name);
-    end loop;
+    perform private.protect('wedsync.organizations',
+                            'wedsync.users',
+                            'wedsync.contact_points',
+                            'wedsync.organization_members',
+                            'wedsync.weddings',
+                            'wedsync.wedding_members');
 end
 $$;
 

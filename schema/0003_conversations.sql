@@ -144,15 +144,13 @@ comment on column wedsync.outbox.lane       is 'Which queue carries it: emergenc
 comment on column wedsync.outbox.planned_at is 'When the planner was done with it; null while it waits.';
 
 do $$
-declare
-    name text;
 begin
-    foreach name in array array['communication_threads', 'thread_participants', 'participation_windows', 'thread_messages', 'thread_events', 'outbox'] loop
-        execute format('alter table wedsync.%I enable row level security', name);
-        execute format('alter table wedsync.%I force row level security', name);
-        execute format('create policy access on wedsync.%I to wedsync_access using (true) with check (true)', name);
-        execute format('grant select, insert, update, delete on wedsync.%I to wedsync_access', name);
-    end loop;
+    perform private.protect('wedsync.communication_threads',
+                            'wedsync.thread_participants',
+                            'wedsync.participation_windows',
+                            'wedsync.thread_messages',
+                            'wedsync.thread_events',
+                            'wedsync.outbox');
 end
 $$;
 

@@ -30,14 +30,10 @@ comment on column private.cluster.identity is 'Identity of the cluster at that t
 insert into private.cluster (epoch) values (substr(replace(gen_random_uuid()::text, '-', ''), 1, 8));
 
 do $$
-declare
-    name text;
 begin
-    foreach name in array array['context_keys', 'clock', 'cluster'] loop
-        execute format('alter table private.%I enable row level security', name);
-        execute format('alter table private.%I force row level security', name);
-        execute format('create policy access on private.%I to wedsync_access using (true) with check (true)', name);
-    end loop;
+    perform private.protect('private.context_keys',
+                            'private.clock',
+                            'private.cluster');
 end
 $$;
 

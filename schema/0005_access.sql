@@ -27,15 +27,9 @@ comment on table  wedsync.thread_revocations             is 'Who lost sight of w
 comment on column wedsync.thread_revocations.changed_xid is 'Transaction id of the loss (R19).';
 
 do $$
-declare
-    name text;
 begin
-    foreach name in array array['thread_access', 'thread_revocations'] loop
-        execute format('alter table wedsync.%I enable row level security', name);
-        execute format('alter table wedsync.%I force row level security', name);
-        execute format('create policy access on wedsync.%I to wedsync_access using (true) with check (true)', name);
-        execute format('grant select, insert, update, delete on wedsync.%I to wedsync_access', name);
-    end loop;
+    perform private.protect('wedsync.thread_access',
+                            'wedsync.thread_revocations');
 end
 $$;
 reset role;
