@@ -6,10 +6,10 @@ import asyncio
 import datetime
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from aiohttp import web
@@ -36,6 +36,8 @@ from local.worker_environment import WorkerEnvironment, link_runtime
 
 ROOT = Path(__file__).parents[1]
 SUPERVISION_SECONDS = 0.5
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Stack:
         self._credentials = {f"LOCAL{secrets.token_hex(8).upper()}": secrets.token_urlsafe(30)}
         self._sockets: WebSocketGateway | None = None
         self._http: web.AppRunner | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[Any]] = []
 
     async def invoke(self, function: str, event: Mapping[str, Any]) -> Outcome:
         """Run a function by its logical id."""
@@ -94,15 +96,15 @@ class Stack:
 
     async def start(self) -> None:
         """Start everything; returns when all of it answers. Raises: LocalError."""
-        reading = asyncio.create_task(
+        reading = self._task(
             asyncio.to_thread(read_template, self._options.template, local_values(self.ports))
         )
-        emulator = asyncio.create_task(self.emulator.start())
+        emulator = self._task(self.emulator.start())
         await asyncio.to_thread(self.postgres.prepare)
         self.postgres.start()
         template = self.template = await reading
         self._make_pools(template)
-        warming = [asyncio.create_task(pool.warm()) for pool in self.pools.values()]
+        warming = [self._task(pool.warm()) for pool in self.pools.values()]
         await emulator
         await self._create_state(template)
         await self._migrate(template)
@@ -110,7 +112,7 @@ class Stack:
         await asyncio.gather(*warming)
         await self._open_gateways(template)
         await self._load_demo()
-        self._tasks.append(asyncio.create_task(self._supervise()))
+        self._task(self._supervise())
 
     async def stop(self) -> None:
         """Stop everything that was started, whatever of it that is."""
@@ -133,6 +135,12 @@ class Stack:
             return
         self.held_down.add(service)
         (self.postgres if service == "database" else self.emulator).kill()
+
+    def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """A task that ends with the stack, also when that stops while it starts."""
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        return task
 
     def _make_pools(self, template: Template) -> None:
         [(key_id, secret)] = self._credentials.items()

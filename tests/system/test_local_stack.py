@@ -59,13 +59,12 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture
-def own_stack(data_dir: Path) -> Iterator[RunningStack]:
-    """A stack that one test may break."""
-    running = start_stack(data_dir)
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack whose parts these tests kill, one after the other: it recovers from each."""
+    running = start_stack(tmp_path_factory.mktemp("own") / "data")
     yield running
-    if running.process.poll() is None:
-        running.stop()
+    running.stop()
 
 
 def test_a_second_start_goes_on_with_the_same_data_and_no_process_is_left(data_dir: Path, kind: Kind) -> None:
@@ -103,6 +102,25 @@ def test_a_killed_runner_takes_everything_with_it_and_its_data_are_good(data_dir
         assert create_thread(second, "After it")
     finally:
         second.stop()
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 0.9])
+def test_a_stop_in_the_middle_of_a_start_leaves_nothing_and_says_nothing(
+    data_dir: Path, seconds: float
+) -> None:
+    options = ["--data-dir", str(data_dir), "--http-port", "0", "--ws-port", "0"]
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
+        [sys.executable, "-m", "local", "up", *options], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    eventually((data_dir / "logs").exists)
+    time.sleep(seconds)
+    children = psutil.Process(process.pid).children(recursive=True)
+
+    process.send_signal(signal.SIGTERM)
+    _, complaints = process.communicate(timeout=20)
+
+    assert (process.returncode, complaints) == (0, "")
+    assert not psutil.wait_procs(children, timeout=5)[1]
 
 
 def test_fresh_forgets_everything(data_dir: Path) -> None:
