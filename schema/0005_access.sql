@@ -170,13 +170,14 @@ create policy reads on wedsync.thread_messages      for select to wedsync_app
 create policy reads on wedsync.thread_events        for select to wedsync_app
     using (thread_id = any ((select app.visible_threads())::uuid[]) and app.sees((select app.user_id()), thread_id, seq)
            and (about_seq is null or app.sees((select app.user_id()), thread_id, about_seq)));
--- What it writes: messages with their events, and a person's own cursors. Everything that changes access goes through functions.
-create policy numbers on wedsync.communication_threads for update to wedsync_app using (id = any ((select app.visible_threads())::uuid[]));
+-- What it writes: messages with their events, where it sees the number they take, and a person's own cursors.
+-- Everything that changes access goes through functions.
+create policy numbers on wedsync.communication_threads for update to wedsync_app using (app.sees((select app.user_id()), id, last_seq));
 create policy sends on wedsync.thread_messages for insert to wedsync_app
-    with check (sender_id = (select app.user_id()) and thread_id = any ((select app.visible_threads())::uuid[]));
+    with check (sender_id = (select app.user_id()) and app.sees((select app.user_id()), thread_id, seq));
 create policy logs on wedsync.thread_events for insert to wedsync_app
-    with check (actor_id = (select app.user_id()) and kind like 'message.%' and thread_id = any ((select app.visible_threads())::uuid[]));
-create policy queues on wedsync.outbox for insert to wedsync_app with check (thread_id = any ((select app.visible_threads())::uuid[]));
+    with check (actor_id = (select app.user_id()) and kind like 'message.%' and app.sees((select app.user_id()), thread_id, seq));
+create policy queues on wedsync.outbox for insert to wedsync_app with check (app.sees((select app.user_id()), thread_id, seq));
 create policy moves on wedsync.thread_participants for update to wedsync_app using (user_id = (select app.user_id()) and left_at is null);
 
 grant select on wedsync.users, wedsync.contact_points, wedsync.organization_members, wedsync.wedding_members, wedsync.thread_access, wedsync.thread_revocations,

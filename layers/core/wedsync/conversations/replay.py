@@ -18,6 +18,7 @@ from wedsync.platform.db import Rows, transaction
 from wedsync.platform.observability import logger
 
 GAP = 5_000  # events; beyond it loading the newest page is cheaper than replaying
+TOTAL = 6_000  # events of one answer, shared by its threads: it is held in memory at once
 
 Reason = Literal["gap_too_large", "epoch_changed", "unknown_cursor"]
 
@@ -56,9 +57,11 @@ class Replay:
 def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int]], limit: int) -> Replay:
     """What happened after `cursors` (epoch and seq per thread) and since the token; one round trip.
 
-    `limit` events per thread. Raises Invalid for a token that is not ours; one of an earlier epoch counts as none.
+    At most `limit` events per thread, fewer for many threads. A token of an earlier epoch counts as none.
+    Raises Invalid for one that is not ours.
     """
     since_epoch, horizon = _token(since)
+    limit = min(limit, TOTAL // max(1, len(cursors)))
     values = {
         "thread_ids": list(cursors),
         "seqs": [seq for _, seq in cursors.values()],
