@@ -10,6 +10,7 @@ from string import Template as Text
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import aiohttp
 from aiohttp import web
 
 from local.identity import KEY_SET_PATH, TOKEN_SECONDS
@@ -75,7 +76,9 @@ class Console:
         return web.json_response({"data": self._people})
 
     async def _queues(self, _request: web.Request) -> web.Response:
-        depths = await self._stack.emulator.depths(self._template)
+        depths = await self._depths()
+        if depths is None:
+            return _problem(503, "unavailable", "The AWS emulator is down.")
         data = [
             {"queue": name, **depth, "dead_letters": self._template.queues[name].dead_letters}
             for name, depth in depths.items()
@@ -109,16 +112,16 @@ class Console:
         return web.json_response({"name": name, "running": running})
 
     async def _page(self, _request: web.Request) -> web.Response:
-        depths = await self._stack.emulator.depths(self._template)
+        depths = await self._depths()
         page = _PAGE.substitute(
             api=f"{self._stack.ports.console}/{self._template.rest.stage}",
             sockets=f"ws://127.0.0.1:{self._stack.ports.websocket}/{self._template.socket.stage}",
             database=f"PostgreSQL {self._stack.postgres.binaries.major} ({self._stack.postgres.binaries.kind})",
             database_port=self._stack.ports.database,
-            emulator=self._stack.emulator.endpoint,
+            emulator=self._stack.emulator.endpoint if depths is not None else "(down)",
             connections=self._stack.connections,
             functions="\n".join(self._function_rows()),
-            queues="\n".join(_row(name, *depth.values()) for name, depth in depths.items()),
+            queues="\n".join(_row(name, *depth.values()) for name, depth in (depths or {}).items()),
             people="\n".join(map(_person_row, self._people)),
             routes="\n".join(self._route_rows()),
         )
@@ -133,14 +136,29 @@ class Console:
 
     def _route_rows(self) -> list[str]:
         rest = [
-            _row(f"{route.method} {route.path}", _runs(route.integration), route.authorizer is not None)
+            _row(
+                f"{route.method} {route.path}",
+                _runs(route.integration),
+                "token" if route.authorizer else "nothing",
+            )
             for route in self._template.rest.routes
         ]
         sockets = [
-            _row(f"socket {route.key}", _runs(route.integration), route.authorizer is not None)
+            _row(
+                f"socket {route.key}",
+                _runs(route.integration),
+                "ticket" if route.authorizer else "connection",
+            )
             for route in self._template.socket.routes.values()
         ]
         return rest + sockets
+
+    async def _depths(self) -> dict[str, dict[str, int]] | None:
+        """Depths of the queues, None while the emulator is down."""
+        try:
+            return await self._stack.emulator.depths(self._template)
+        except aiohttp.ClientError:
+            return None
 
 
 _TOKEN_FIELDS = {"user_id", "scope", "expires_in"}
@@ -156,10 +174,7 @@ def _runs(integration: object) -> str:
 
 
 def _row(*cells: object) -> str:
-    def text(cell: object) -> str:
-        return {True: "token or ticket", False: "open"}[cell] if isinstance(cell, bool) else str(cell)
-
-    return "<tr>" + "".join(f"<td>{html.escape(text(cell))}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>"
 
 
 def _person_row(person: dict[str, Any]) -> str:

@@ -182,7 +182,11 @@ def test_a_killed_emulator_comes_back_with_its_tables_queues_and_keys(own_stack:
     create_thread(own_stack, "Before")
 
     own_stack.service("emulator", running=False)
+    meanwhile = own_stack.local("GET", "/_local/queues")
+    page = own_stack.local("GET", "/")
     own_stack.service("emulator", running=True)
+
+    assert (meanwhile.status, page.status) == (503, 200)
 
     queues = own_stack.local("GET", "/_local/queues").body["data"]
     assert {queue["queue"] for queue in queues} >= {"EventsQueue", "EventsQueueDead"}
