@@ -47,7 +47,7 @@ class DataDir:
                 raise LocalError(message) from None
             if fresh:
                 self._empty()
-            self.logs.mkdir(exist_ok=True)
+            self.logs.mkdir(exist_ok=True, mode=0o700)
             yield
 
     def remembered(self) -> dict[str, Any]:

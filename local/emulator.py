@@ -61,7 +61,7 @@ class Emulator:
         """Start and wait until it answers. Raises: LocalError."""
         if not self._python.exists():
             raise LocalError("the AWS emulator is not installed; run `make setup`")
-        self._home.mkdir(parents=True, exist_ok=True)
+        self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
         environment = {
             "PATH": os.defpath,
             "HOME": str(self._home),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 _PR_SET_PDEATHSIG = 1
+_LOWEST_PORT, _EPHEMERAL_PORTS = 15_000, 32_768
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -93,10 +95,14 @@ def works_in(pid: int, directory: Path) -> bool:
 
 
 def free_port() -> int:
-    """A loopback TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback TCP port that is free now.
+
+    It lies below the range that systems take for outgoing connections, one of which could take it meanwhile.
+    """
+    while True:
+        port = _LOWEST_PORT + secrets.randbelow(_EPHEMERAL_PORTS - _LOWEST_PORT)
+        if _bind_error(port) is None:
+            return port
 
 
 def require_port(port: int, purpose: str) -> int:
@@ -106,12 +112,17 @@ def require_port(port: int, purpose: str) -> int:
     """
     if port == 0:
         return free_port()
+    reason = _bind_error(port)
+    if reason is not None:
+        raise LocalError(f"port {port} ({purpose}) cannot be used: {reason}")
+    return port
+
+
+def _bind_error(port: int) -> str | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise LocalError(
-                f"port {port} ({purpose}) cannot be used: {os.strerror(error.errno or 0)}"
-            ) from None
-    return port
+            return os.strerror(error.errno or 0)
+    return None
