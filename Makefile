@@ -154,10 +154,11 @@ $(UV): requirements/uv.txt | .venv/bin/python
 	touch $@
 
 # Third-party packages of a layer or a function, for local workers: they see these and the source, nothing else.
+# Without dependencies: what another layer brings is not listed again.
 define packages_rule
 .$(1)/$(2)-%/.installed: $(1)/$(2)/requirements.txt | $(UV)
 	rm -rf $$(@D)
-	$(install) --compile-bytecode --python $$(call python_of,$$*) --target $$(@D) --requirement $$<
+	$(install) --no-deps --compile-bytecode --python $$(call python_of,$$*) --target $$(@D) --requirement $$<
 	touch $$@
 endef
 $(foreach l,$(LAYERS),$(eval $(call packages_rule,layers,$(l))))
@@ -167,10 +168,17 @@ $(foreach f,$(FUNCTIONS),$(eval $(call packages_rule,functions,$(f))))
 requirements: | $(UV) ## Pin what *.in ask for (make requirements ARGS=--upgrade renews the pins)
 	for f in uv sam emulator; do $(call compile,requirements,$$f); done
 	$(call compile,layers/core,requirements)
+	$(call compile,layers/email,requirements,$(in_core))
+	$(call compile,layers/sms,requirements,$(in_core) $(asynchronous))
+	$(call compile,layers/push,requirements,$(in_core))
 	$(call compile,functions/migrate,requirements)
 	for f in local dev; do $(call compile,requirements,$$f); done
 
 # The core layer is pinned before what is held to it. No index is written into the files: where packages come from
 # is the machine's business.
 compile = (cd $(1) && $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-header $(ARGS) $(2).in --output-file $(2).txt)
+	--generate-hashes --no-header $(ARGS) $(3) $(2).in --output-file $(2).txt)
+# A channel's layer lies upon the core layer. Twilio's asynchronous half is never imported.
+in_core      = $(shell sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' layers/core/requirements.txt)
+asynchronous = $(patsubst %,--no-emit-package %,aiohttp aiohttp-retry aiohappyeyeballs aiosignal attrs \
+	frozenlist multidict propcache yarl)
