@@ -40,6 +40,10 @@ def local_values(ports: Ports) -> LocalValues:
             "JwtAudience": AUDIENCE,
             "JwtJwksUrl": ports.console + KEY_SET_PATH,
             "AllowedOrigins": f"{ports.console},http://localhost:{ports.http}",
+            "EmailFrom": "WedSync <messages@example.com>",
+            "TwilioFrom": "+15005550006",
+            "TwilioFromEmergency": "+15005550007",
+            "VapidSubject": "mailto:operations@example.com",
         },
     )
 

@@ -24,6 +24,8 @@ FROM_LAMBDA = {
 ONE_MACHINE_ONLY = {"DATABASE_PASSWORD"}
 TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 QUEUE = "AWS::SQS::Queue"
+CHANNELS = ("Inbox", "Push", "Email", "Sms")
+LANES = ("", "Emergency")
 
 
 def environment(properties: dict[str, Any]) -> dict[str, Any]:
@@ -32,6 +34,14 @@ def environment(properties: dict[str, Any]) -> dict[str, Any]:
 
 def code_of(function: str) -> Path:
     return ROOT / written()["Resources"][function]["Properties"]["CodeUri"]
+
+
+def layers_of(function: str) -> list[Path]:
+    """The source folders of a function's layers, in order."""
+    as_written = written()
+    own = as_written["Resources"][function]["Properties"].get("Layers", [])
+    named = [layer["Ref"] for layer in [*as_written["Globals"]["Function"]["Layers"], *own]]
+    return [ROOT / as_written["Resources"][name]["Properties"]["ContentUri"] for name in named]
 
 
 def settings_variables() -> set[str]:
@@ -60,11 +70,12 @@ def alarmed(metric: str) -> set[str]:
 @pytest.mark.parametrize("function", [function.name for function in functions()])
 def test_every_handler_imports_with_its_own_code_and_layers_only(function: str) -> None:
     code = code_of(function)
+    layers = layers_of(function)
     folders = [
         code,
-        ROOT / "layers/core",
+        *layers,
         ROOT / f".functions/{code.name}-{TAG}",
-        ROOT / f".layers/core-{TAG}",
+        *(ROOT / f".layers/{layer.name}-{TAG}" for layer in layers),
     ]
     module, _, name = written()["Globals"]["Function"]["Handler"].partition(".")
 
@@ -103,7 +114,7 @@ def test_every_queue_has_dead_letters_and_an_alarm_on_them() -> None:
     dead = {name for p in queues.values() for name in references(p.get("RedrivePolicy", {}))}
     alive = {name for name, properties in queues.items() if "RedrivePolicy" in properties}
 
-    assert alive == {"EventsQueue", "EventsEmergencyQueue"}
+    assert alive == {f"{name}{lane}Queue" for name in ("Events", *CHANNELS) for lane in LANES}
     assert alive | dead == set(queues)
     assert len(dead) == len(alive)
     assert dead == alarmed("ApproximateNumberOfMessagesVisible")
@@ -144,7 +155,7 @@ def test_what_holds_data_says_what_becomes_of_it() -> None:
 def test_everything_at_rest_is_encrypted() -> None:
     [cluster] = resources("AWS::RDS::DBCluster")
     [table] = resources("AWS::DynamoDB::Table")
-    [secret] = resources("AWS::SecretsManager::Secret")
+    secrets = resources("AWS::SecretsManager::Secret")
 
     assert cluster.properties["StorageEncrypted"] is True
     for value in (
@@ -153,7 +164,7 @@ def test_everything_at_rest_is_encrypted() -> None:
         table.properties["SSESpecification"],
     ):
         assert references(value) == {"DataKey"}
-    assert references(secret.properties["KmsKeyId"]) == {"DataKey"}
+    assert all(references(secret.properties["KmsKeyId"]) == {"DataKey"} for secret in secrets)
     assert all(queue.properties["SqsManagedSseEnabled"] is True for queue in resources(QUEUE))
 
 

@@ -80,4 +80,7 @@ def test_every_trigger_has_an_event_to_invoke_its_function_with() -> None:
         "websocket-unknown"
     }
 
-    assert events >= named | {"authorizer-rest", "authorizer-connect", "rest-health", "migrate-create"}
+    assert events >= named | {
+        *("authorizer-rest", "authorizer-connect", "rest-health", "migrate-create", "clockwork-tick"),
+        *("planner-events", "inbox-deliveries", "push-deliveries", "email-deliveries", "sms-deliveries"),
+    }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from tests.fixtures.template import references, resources
 
 Statement = dict[str, Any]
@@ -24,6 +26,17 @@ def inline(role: dict[str, Any]) -> list[Any]:
     return [policy["PolicyDocument"] for policy in role.get("Policies", [])]
 
 
+def pairs(documents: list[Any]) -> set[tuple[str, str]]:
+    """(action, resource referred to) of every statement."""
+    return {
+        (action, name)
+        for statement in statements(documents)
+        for action in as_list(statement["Action"])
+        for name in references(statement["Resource"])
+        - {"AWS::Partition", "AWS::Region", "AWS::AccountId", "ProxyId"}
+    }
+
+
 def every_statement() -> list[Statement]:
     documents = [
         *(document for role in resources("AWS::IAM::Role") for document in inline(role.properties)),
@@ -40,12 +53,23 @@ def allowed(function: str) -> set[tuple[str, str]]:
     }
     [role] = [role.properties for role in resources("AWS::IAM::Role") if role.name == f"{function}Role"]
     attached = [shared[name] for name in references(role["ManagedPolicyArns"]) & set(shared)]
+    return pairs([*inline(role), *attached])
+
+
+def allowed_in(policy: str) -> set[tuple[str, str]]:
+    """(action, resource referred to) of a shared policy."""
+    [document] = [
+        p.properties["PolicyDocument"] for p in resources("AWS::IAM::ManagedPolicy") if p.name == policy
+    ]
+    return pairs([document])
+
+
+def channels() -> set[tuple[str, str]]:
+    """Sending to the queue of every channel and lane."""
     return {
-        (action, name)
-        for statement in statements([*inline(role), *attached])
-        for action in as_list(statement["Action"])
-        for name in references(statement["Resource"])
-        - {"AWS::Partition", "AWS::Region", "AWS::AccountId", "ProxyId"}
+        ("sqs:SendMessage", f"{channel}{lane}Queue")
+        for channel in ("Inbox", "Push", "Email", "Sms")
+        for lane in ("", "Emergency")
     }
 
 
@@ -95,8 +119,10 @@ def test_each_function_may_do_what_it_does_and_nothing_else() -> None:
         ("execute-api:ManageConnections", "SocketApi"),
     }
 
-    assert allowed("RestFunction") == database | push | {("dynamodb:PutItem", "ConnectionsTable")}
-    assert allowed("WebsocketFunction") == database | push
+    kick = {("sqs:SendMessage", queue) for queue in ("EventsQueue", "EventsEmergencyQueue")}
+
+    assert allowed("RestFunction") == database | push | kick | {("dynamodb:PutItem", "ConnectionsTable")}
+    assert allowed("WebsocketFunction") == database | push | kick
     assert allowed("AuthorizerFunction") == table_key | {("dynamodb:DeleteItem", "ConnectionsTable")}
     assert allowed("MigrateFunction") == {
         ("secretsmanager:GetSecretValue", "Cluster"),
@@ -107,12 +133,58 @@ def test_each_function_may_do_what_it_does_and_nothing_else() -> None:
     }
 
 
-def test_only_the_applications_login_passes_the_proxy() -> None:
-    logins = [
-        str(statement["Resource"])
-        for statement in every_statement()
-        if "rds-db:connect" in as_list(statement["Action"])
-    ]
+@pytest.mark.parametrize("lane", ["", "Emergency"])
+def test_each_worker_may_do_what_it_does_and_nothing_else(lane: str) -> None:
+    database = {
+        ("rds-db:connect", "Proxy"),
+        ("secretsmanager:GetSecretValue", "ContextKey"),
+        ("kms:Decrypt", "DataKey"),
+    }
+    own = {
+        "Planner": channels(),
+        "Inbox": allowed("WebsocketFunction") - allowed_in("TellThePlanner") - database,
+        "Push": {("secretsmanager:GetSecretValue", "VapidSecret")},
+        "Email": {("secretsmanager:GetSecretValue", "ResendSecret")},
+        "Sms": {("secretsmanager:GetSecretValue", "TwilioSecret")},
+    }
 
-    assert len(logins) == 2
-    assert all("/wedsync_app" in login for login in logins)
+    for name, more in own.items():
+        queue = f"{'Events' if name == 'Planner' else name}{lane}Queue"
+        received = {
+            (f"sqs:{action}", queue) for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+        }
+        assert allowed(f"{name}{lane}Function") == database | received | more
+
+
+def test_the_clockwork_may_wake_everybody_and_ask_twilio() -> None:
+    more = allowed("ClockworkFunction") - allowed_in("WorkerDatabaseAccess")
+
+    assert more == {
+        *channels(),
+        ("sqs:SendMessage", "EventsQueue"),
+        ("sqs:SendMessage", "EventsEmergencyQueue"),
+        ("secretsmanager:GetSecretValue", "TwilioSecret"),
+    }
+
+
+def test_no_policy_of_awss_own_opens_more_than_its_function_needs() -> None:
+    roles = [role.properties for role in resources("AWS::IAM::Role")]
+    attached = {str(arn) for role in roles for arn in role.get("ManagedPolicyArns", [])}
+
+    assert not any("SQSQueueExecution" in arn for arn in attached)  # it opens every queue of the account
+
+
+def test_who_asks_and_who_works_log_in_as_different_people() -> None:
+    named = {
+        policy.name: str(policy.properties["PolicyDocument"])
+        for policy in resources("AWS::IAM::ManagedPolicy")
+        if "rds-db:connect" in str(policy.properties["PolicyDocument"])
+    }
+    [proxy] = [role.properties for role in resources("AWS::IAM::Role") if role.name == "ProxyRole"]
+
+    assert set(named) == {"AppDatabaseAccess", "WorkerDatabaseAccess"}
+    assert "/wedsync_app" in named["AppDatabaseAccess"]
+    assert "wedsync_worker" not in named["AppDatabaseAccess"]
+    assert "/wedsync_worker" in named["WorkerDatabaseAccess"]
+    assert "wedsync_app" not in named["WorkerDatabaseAccess"]
+    assert str(proxy).count("dbuser:") == 2

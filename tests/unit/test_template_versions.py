@@ -38,6 +38,18 @@ def test_a_changed_function_publishes_only_itself(changed: Path) -> None:
     assert [name.partition("Version")[0] for name in published] == ["RestFunction"]
 
 
+def test_a_changed_layer_of_one_channel_publishes_only_who_uses_it(changed: Path) -> None:
+    changed.write_text(TEMPLATE.read_text().replace("ContentUri: layers/sms", "ContentUri: layers/sms-2"))
+
+    published = versions(expand(changed, {})) - versions(transformed())
+
+    assert {name.partition("Version")[0] for name in published} == {
+        "SmsFunction",
+        "SmsEmergencyFunction",
+        "ClockworkFunction",
+    }
+
+
 def test_the_same_template_publishes_nothing() -> None:
     assert versions(expand(TEMPLATE, {})) == versions(transformed())
 
