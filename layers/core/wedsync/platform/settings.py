@@ -11,6 +11,22 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
+
+QUEUES = MappingProxyType(
+    {
+        ("events", "ordinary"): "EVENTS_QUEUE_URL",
+        ("events", "emergency"): "EVENTS_EMERGENCY_QUEUE_URL",
+        ("inbox", "ordinary"): "INBOX_QUEUE_URL",
+        ("inbox", "emergency"): "INBOX_EMERGENCY_QUEUE_URL",
+        ("push", "ordinary"): "PUSH_QUEUE_URL",
+        ("push", "emergency"): "PUSH_EMERGENCY_QUEUE_URL",
+        ("email", "ordinary"): "EMAIL_QUEUE_URL",
+        ("email", "emergency"): "EMAIL_EMERGENCY_QUEUE_URL",
+        ("sms", "ordinary"): "SMS_QUEUE_URL",
+        ("sms", "emergency"): "SMS_EMERGENCY_QUEUE_URL",
+    }
+)
 
 
 class MissingSettingError(RuntimeError):
@@ -138,6 +154,55 @@ class Settings:
         """Origins of our web apps, comma separated; empty: no browser may connect."""
         listed = self.environment.get("ALLOWED_ORIGINS", "").split(",")
         return frozenset(origin.strip() for origin in listed if origin.strip())
+
+    def queue_url(self, name: str, lane: str) -> str:
+        """The queue of `events` or of a channel, in a lane: `ordinary` or `emergency`."""
+        return self._required(QUEUES[name, lane])
+
+    @property
+    def resend_secret(self) -> str:
+        """Secrets Manager id of the e-mail provider's key."""
+        return self._required("RESEND_SECRET")
+
+    @property
+    def resend_api_url(self) -> str | None:
+        """Another address for the e-mail provider; on one machine only."""
+        return self.environment.get("RESEND_API_URL") or None
+
+    @property
+    def email_from(self) -> str:
+        """The sender of e-mail, as in a From header."""
+        return self._required("EMAIL_FROM")
+
+    @property
+    def twilio_secret(self) -> str:
+        """Secrets Manager id of the SMS provider's account and token."""
+        return self._required("TWILIO_SECRET")
+
+    @property
+    def twilio_api_url(self) -> str | None:
+        """Another address for the SMS provider; on one machine only."""
+        return self.environment.get("TWILIO_API_URL") or None
+
+    @property
+    def twilio_from(self) -> str:
+        """Number or messaging service that ordinary SMS come from."""
+        return self._required("TWILIO_FROM")
+
+    @property
+    def twilio_from_emergency(self) -> str:
+        """Number or messaging service of emergencies: theirs alone, so that they wait for nothing."""
+        return self._required("TWILIO_FROM_EMERGENCY")
+
+    @property
+    def vapid_secret(self) -> str:
+        """Secrets Manager id of the key that signs Web Push."""
+        return self._required("VAPID_SECRET")
+
+    @property
+    def vapid_subject(self) -> str:
+        """Whom a push service may turn to: a mailto: or https: URL (RFC 8292)."""
+        return self._required("VAPID_SUBJECT")
 
     @property
     def aws_region(self) -> str:

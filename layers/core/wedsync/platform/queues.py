@@ -1,0 +1,52 @@
+"""Standard SQS queues (decision 10): putting bodies on one, and working through a batch from one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from wedsync.platform import aws
+from wedsync.platform.observability import logger
+
+BATCH = 10  # SendMessageBatch takes no more
+SEND_SECONDS = 2.0
+
+
+class NotQueuedError(Exception):
+    """A queue did not take everything."""
+
+
+def send(queue_url: str, bodies: Sequence[str], *, seconds: float = SEND_SECONDS) -> None:
+    """Put the bodies on the queue, ten to a call of at most `seconds`; one may arrive twice.
+
+    Raises NotQueuedError if any of them was not taken, after all of them have been tried.
+    """
+    refused = 0
+    for start in range(0, len(bodies), BATCH):
+        refused += _send(queue_url, bodies[start : start + BATCH], seconds)
+    if refused:
+        raise NotQueuedError(f"{refused} of {len(bodies)} messages were not taken")
+
+
+def _send(queue_url: str, bodies: Sequence[str], seconds: float) -> int:
+    entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
+    try:
+        answer = aws.call(
+            "sqs", "SendMessageBatch", {"QueueUrl": queue_url, "Entries": entries}, seconds=seconds
+        )
+    except aws.AwsError as error:
+        logger().warning("queue unreachable", extra={"code": error.code, "queue": queue_url})
+        return len(bodies)
+    return len(answer.get("Failed", []))
+
+
+def each(event: Mapping[str, Any], act: Callable[[str], None]) -> dict[str, Any]:
+    """Act on the body of every record; the answer names those that failed, so that only they come again."""
+    failed: list[dict[str, str]] = []
+    for record in event["Records"]:
+        try:
+            act(record["body"])
+        except Exception:  # noqa: BLE001 (one poison record must not bring back the others)
+            logger().exception("record failed", extra={"message_id": record["messageId"]})
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
