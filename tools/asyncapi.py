@@ -35,6 +35,7 @@ TO_CLIENTS: dict[str, type] = {
     "synced": protocol.SyncedFrame,
     "sent": protocol.SentFrame,
     "access": protocol.AccessFrame,
+    "notification": protocol.NotificationFrame,
     "bye": protocol.ByeFrame,
     "error": protocol.ErrorFrame,
     "pong": protocol.PongFrame,
@@ -46,7 +47,7 @@ REPLIES = {
     "read": ("error", "bye"),
     "ping": ("pong",),
 }
-PUSHED = ("events", "access", "bye")
+PUSHED = ("events", "access", "notification", "bye")
 
 DESCRIPTION = f"""\
 The WebSocket of WedSync Threads, sub-protocol `{protocol.SUBPROTOCOL}`. Frames are JSON text of at most

@@ -144,6 +144,29 @@ class AccessFrame(TypedDict):
     state: Literal["revoked"]
 
 
+class Notification(TypedDict):
+    """One item of the in-app inbox, as GET /notifications lists it; `message` is cut to a preview."""
+
+    id: str
+    category: Literal["ordinary", "urgent", "emergency"]
+    thread_id: str
+    message_id: str
+    seq: int
+    subject: str
+    sender_name: str | None
+    message: str
+    created_at: str
+    seen_at: str | None
+    read_at: str | None
+
+
+class NotificationFrame(TypedDict):
+    """Something new in the inbox. Like every push a hint: GET /notifications is the truth."""
+
+    type: Literal["notification"]
+    notification: Notification
+
+
 class Retry(TypedDict):
     min_ms: int
     max_ms: int
