@@ -134,22 +134,27 @@ class Emulator:
         """Messages visible, in flight and delayed, by the queue's logical id."""
         found: dict[str, dict[str, int]] = {}
         for queue in template.queues.values():
-            request = {"QueueUrl": self._url(queue), "AttributeNames": list(_DEPTHS.values())}
+            request = {"QueueUrl": self.queue_url(queue), "AttributeNames": list(_DEPTHS.values())}
             attributes = (await self.call("sqs", "GetQueueAttributes", request))["Attributes"]
             found[queue.name] = {key: int(attributes[attribute]) for key, attribute in _DEPTHS.items()}
         return found
 
-    async def call(self, service: str, action: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """One request of a JSON service. Raises: ServiceError, aiohttp.ClientError."""
+    async def call(
+        self, service: str, action: str, request: Mapping[str, Any], *, patience: float = 10.0
+    ) -> dict[str, Any]:
+        """One request of a JSON service. Raises: ServiceError, TimeoutError, aiohttp.ClientError."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+            self._session = aiohttp.ClientSession()
         headers = {
             "Content-Type": f"application/x-amz-json-{_VERSIONS[service]}",
             "X-Amz-Target": f"{_TARGETS[service]}.{action}",
             # The emulator checks no signature; it takes the region from here.
             "Authorization": f"AWS4-HMAC-SHA256 Credential=local/20260101/{REGION}/{service}/aws4_request",
         }
-        async with self._session.post(self.endpoint, data=json.dumps(request), headers=headers) as response:
+        timeout = aiohttp.ClientTimeout(total=patience)
+        async with self._session.post(
+            self.endpoint, data=json.dumps(request), headers=headers, timeout=timeout
+        ) as response:
             body: dict[str, Any] = json.loads(await response.read() or b"{}")
             if response.status >= 400:
                 kind = str(body.get("__type", response.status)).rsplit("#", 1)[-1]
@@ -163,7 +168,8 @@ class Emulator:
             return False
         return True
 
-    def _url(self, queue: Queue) -> str:
+    def queue_url(self, queue: Queue) -> str:
+        """The queue's address, which is also its name in requests."""
         return f"{self.endpoint}/{ACCOUNT}/{queue.queue_name}"
 
     async def _unless(
@@ -185,7 +191,9 @@ class Emulator:
             }
             attributes["RedrivePolicy"] = json.dumps(target)
         await self._unless("QueueNameExists", "sqs", "CreateQueue", {"QueueName": queue.queue_name})
-        await self.call("sqs", "SetQueueAttributes", {"QueueUrl": self._url(queue), "Attributes": attributes})
+        await self.call(
+            "sqs", "SetQueueAttributes", {"QueueUrl": self.queue_url(queue), "Attributes": attributes}
+        )
 
     async def _create_table(self, table: Table) -> None:
         definition = {"TableName": table.table_name, **table.definition}

@@ -174,7 +174,7 @@ class EventSource:
 class Schedule:
     """`rate(…)` or `cron(…)` calling a function with `payload` (None: EventBridge's own event)."""
 
-    name: str
+    arn: str
     function: str
     expression: str
     payload: Mapping[str, Any] | None
@@ -223,6 +223,12 @@ class Template:
     tables: Mapping[str, Table]
     secrets: Mapping[str, Secret]
     custom_resources: tuple[CustomResource, ...]
+
+    @property
+    def awaited(self) -> frozenset[str]:
+        """Functions that somebody waits for; those that queues and schedules start may take a second longer."""
+        fed = {source.function for source in self.event_sources}
+        return frozenset(self.functions) - fed - {schedule.function for schedule in self.schedules}
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,17 @@ class PoolState:
 
 
 class Pool:
-    """Workers of one function. An event takes the worker used last, as Lambda does, or starts another one."""
+    """Workers of one function, `keep` of them warm. An event takes the one used last, as Lambda does, or starts one."""
 
     def __init__(
-        self, spec: FunctionSpec, environment: WorkerEnvironment, report: Callable[[str], None]
+        self,
+        spec: FunctionSpec,
+        environment: WorkerEnvironment,
+        report: Callable[[str], None],
+        keep: int = 1,
     ) -> None:
         self.spec = spec
+        self._keep = keep
         self._environment = environment
         self._report = report
         self._workers: set[Worker] = set()
@@ -93,9 +98,9 @@ class Pool:
         )
 
     async def reap(self) -> None:
-        """End workers that have had nothing to do for a minute, all but one."""
+        """End workers that have had nothing to do for a minute, but for those that are kept warm."""
         long_ago = time.monotonic() - IDLE_SECONDS
-        while len(self._idle) > 1 and self._idle[0].idle_since < long_ago:
+        while len(self._idle) > self._keep and self._idle[0].idle_since < long_ago:
             worker = self._idle.pop(0)
             self._workers.discard(worker)
             await worker.stop()
@@ -178,12 +183,12 @@ class Pool:
         self._grow()
 
     async def _bury(self, worker: Worker) -> None:
-        """When a worker dies, forget it and keep one warm."""
+        """When a worker dies, forget it, and start another one where one is kept warm."""
         await worker.ended()
         if worker in self._workers and not self._closed:
             self._idle = [each for each in self._idle if each is not worker]
             await worker.stop()
             self._workers.discard(worker)
-            if not self._workers:
+            if len(self._workers) < self._keep:
                 self._launch()
             self._grow()

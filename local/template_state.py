@@ -71,7 +71,11 @@ def queues(resolver: Resolver) -> dict[str, Queue]:
 
 
 def event_sources(resolver: Resolver) -> tuple[EventSource, ...]:
-    """Which queue feeds which function."""
+    """Which queue feeds which function. Raises: TemplateError for a filter."""
+    sources = resolver.of_type("AWS::Lambda::EventSourceMapping")
+    for name, properties in sources.items():
+        if "FilterCriteria" in properties:
+            raise TemplateError(f"{name} filters its events, which the local runner does not")
     return tuple(
         EventSource(
             function=function_of(_arn(properties["FunctionName"])),
@@ -81,24 +85,29 @@ def event_sources(resolver: Resolver) -> tuple[EventSource, ...]:
             partial_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
             maximum_concurrency=properties.get("ScalingConfig", {}).get("MaximumConcurrency"),
         )
-        for properties in resolver.of_type("AWS::Lambda::EventSourceMapping").values()
+        for properties in sources.values()
+        if properties.get("Enabled", True)
     )
 
 
 def schedules(resolver: Resolver) -> tuple[Schedule, ...]:
-    """Schedules of EventBridge Scheduler and scheduled rules."""
+    """Enabled schedules of EventBridge Scheduler and scheduled rules. Raises: TemplateError for a time zone."""
     found: list[Schedule] = []
-    for name, properties in resolver.of_type("AWS::Scheduler::Schedule", "AWS::Events::Rule").items():
-        targets = properties.get("Targets", [properties.get("Target")])
-        if "ScheduleExpression" in properties:
+    for kind, resource in (("AWS::Scheduler::Schedule", "schedule/default"), ("AWS::Events::Rule", "rule")):
+        service = "scheduler" if "Scheduler" in kind else "events"
+        for name, properties in resolver.of_type(kind).items():
+            if properties.get("ScheduleExpressionTimezone", "UTC") != "UTC":
+                raise TemplateError(f"{name} has a time zone, which the local runner does not know")
+            if "ScheduleExpression" not in properties or properties.get("State") == "DISABLED":
+                continue
             found += [
                 Schedule(
-                    name=name,
+                    arn=f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}/{properties.get('Name', name)}",
                     function=function_of(target["Arn"]),
                     expression=properties["ScheduleExpression"],
                     payload=json.loads(target["Input"]) if "Input" in target else None,
                 )
-                for target in targets
+                for target in properties.get("Targets", [properties.get("Target")])
             ]
     return tuple(found)
 
