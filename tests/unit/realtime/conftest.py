@@ -56,6 +56,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("CONNECTIONS_TABLE", TABLE)
+    monkeypatch.setenv("EVENTS_QUEUE_URL", "http://queues/events")
     monkeypatch.setattr(poster, "BUDGET_SECONDS", 5)  # a busy machine must not decide what arrives
     monkeypatch.setattr(connections, "READ_SECONDS", 5)
     lines = wire.Lines()

@@ -15,6 +15,10 @@ SEND_SECONDS = 2.0
 class NotQueuedError(Exception):
     """A queue did not take everything."""
 
+    def __init__(self, refused: int, asked: int) -> None:
+        super().__init__(f"{refused} of {asked} messages were not taken")
+        self.refused = refused
+
 
 def send(queue_url: str, bodies: Sequence[str], *, seconds: float = SEND_SECONDS) -> None:
     """Put the bodies on the queue, ten to a call of at most `seconds`; one may arrive twice.
@@ -25,7 +29,7 @@ def send(queue_url: str, bodies: Sequence[str], *, seconds: float = SEND_SECONDS
     for start in range(0, len(bodies), BATCH):
         refused += _send(queue_url, bodies[start : start + BATCH], seconds)
     if refused:
-        raise NotQueuedError(f"{refused} of {len(bodies)} messages were not taken")
+        raise NotQueuedError(refused, len(bodies))
 
 
 def _send(queue_url: str, bodies: Sequence[str], seconds: float) -> int:

@@ -1,7 +1,7 @@
-"""Telling those who are connected what has been committed. A hint: the log is the truth (R21).
+"""Telling those who are connected, and the planner, what has been committed. A hint: the log is the truth (R21).
 
 Runs after the commit, in the function that committed. Nothing here can fail the write: what is not
-pushed is found by the client's next sync.
+pushed is found by the client's next sync, and what the planner does not hear of by the next sweep (R17).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from wedsync.conversations.events import Change, Committed
+from wedsync.conversations.events import Change, Committed, Event
+from wedsync.notifications import kicks
 from wedsync.platform import aws
 from wedsync.platform.observability import logger
 from wedsync.realtime import connections, paging, poster
@@ -21,17 +22,31 @@ from wedsync.realtime.poster import Outcome
 from wedsync.realtime.protocol import AccessFrame
 from wedsync.realtime.sessions import TOKEN_EXPIRED
 
+KICK_SECONDS = 0.5
 HANDSHAKE_SECONDS = 30  # API Gateway gives `$connect` 29 s to answer
 
 Answer = TypeVar("Answer")
 
 
 def deliver(committed: Committed[Answer]) -> Answer:
-    """Push each change to its audience and the loss of access to the revoked; returns the answer."""
+    """Push each change to its audience and the loss of access to the revoked, kick the planner; returns the answer."""
     people = {user_id for change in committed.changes for user_id in change.audience | change.revoked}
     if people:
         _push(committed.changes, people)
+    kicks.kick_events(
+        (
+            (_lane(event), change.thread_id, event["seq"])
+            for change in committed.changes
+            for event in change.events
+        ),
+        seconds=KICK_SECONDS,
+    )
     return committed.answer
+
+
+def _lane(event: Event) -> str:
+    message = event.get("message")
+    return "emergency" if message is not None and message["priority_level"] == "emergency" else "ordinary"
 
 
 def _push(changes: Sequence[Change], people: Collection[UUID]) -> None:

@@ -1,0 +1,88 @@
+"""Every minute: whatever a crash, a lost message or a silent provider left lying (R17, R23).
+
+    events nobody planned              to the planner again, after 30 s
+    claims whose worker died           queued again after 90 s; an SMS becomes unknown
+    SMS that are unknown               the provider is asked, 3 minutes after the claim
+    deliveries that are due, or lost   to their channel again, the lost after 2 minutes
+
+Two at once do no harm: what is kicked twice is planned and claimed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, LiteralString
+
+from wedsync.notifications import clockwork_sql as sql
+from wedsync.notifications import deliveries, kicks
+from wedsync.notifications.deliveries import WORKER, Accepted, Claimed, Outcome, Refused
+from wedsync.platform import db
+from wedsync.platform.observability import logger
+
+UNPLANNED = timedelta(seconds=30)
+STALE = timedelta(seconds=90)
+LOST = timedelta(minutes=2)
+UNKNOWN = timedelta(minutes=3)
+AT_ONCE = 1_000  # more waits for the next minute
+ASKED_AT_ONCE = 10  # each costs a call to the provider
+
+Reconcile = Callable[[Claimed], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one run found."""
+
+    events: int
+    released: int
+    reconciled: int
+    deliveries: int
+
+
+def tick(reconcile: Reconcile) -> Tick:
+    """Take up what was left; `reconcile` asks the SMS provider for one whose fate is unknown."""
+    events = _rows(sql.LEFT_EVENTS, older_than=UNPLANNED, up_to=AT_ONCE)
+    kicks.kick_events((row["lane"], row["thread_id"], row["seq"]) for row in events)
+    released = _rows(sql.RELEASE, older_than=STALE)
+    unknown = _rows(sql.UNKNOWN, older_than=UNKNOWN, up_to=ASKED_AT_ONCE)
+    reconciled = sum(_settle(deliveries.claimed(row), reconcile) for row in unknown)
+    due = _rows(sql.DUE, lost_after=LOST, up_to=AT_ONCE)
+    kicks.kick_deliveries((row["channel"], row["lane"], row["id"]) for row in due)
+    found = Tick(len(events), len(released), reconciled, len(due))
+    logger().info(
+        "tick",
+        extra={
+            "events": found.events,
+            "released": found.released,
+            "reconciled": found.reconciled,
+            "deliveries": found.deliveries,
+        },
+    )
+    return found
+
+
+def _settle(delivery: Claimed, reconcile: Reconcile) -> bool:
+    """Write down what the provider knows of an SMS. What it does not know failed; an emergency is sent once more."""
+    try:
+        outcome = reconcile(delivery)
+    except Exception:  # noqa: BLE001 (one that cannot be told must not hold up the others)
+        logger().exception("not reconciled", extra={"delivery_id": str(delivery.delivery_id)})
+        return False
+    match outcome:
+        case Accepted():
+            return deliveries.record(delivery, outcome)
+        case Refused():
+            return _send_again(delivery) or deliveries.record(delivery, outcome)
+        case _:
+            return False  # it could not be asked: in a minute again
+
+
+def _send_again(delivery: Claimed) -> bool:
+    asked = {"delivery_id": delivery.delivery_id, "token": delivery.token}
+    return _rows(sql.SEND_AGAIN, **asked)[0]["queued"]
+
+
+def _rows(statement: LiteralString, **values: Any) -> db.Rows:
+    return db.transaction(WORKER, (statement, values))[0]

@@ -1,0 +1,63 @@
+"""Putting ids on queues. Hints: what is not kicked, or not taken, stays in the database for the clockwork (R17).
+
+events queue     {"events": [{"thread_id": "…", "seq": 7}]}     one per lane
+channel's queue  {"deliveries": ["…"]}                          one per channel and lane
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+from wedsync.platform import queues
+from wedsync.platform.observability import logger
+from wedsync.platform.settings import settings
+
+PER_BODY = 50
+# What takes longer to send comes in smaller portions: a record must be done within one call of its function.
+PER_DELIVERY_BODY: Mapping[str, int] = {"inbox": 50, "push": 50, "email": 20, "sms": 5}
+
+Kind = TypeVar("Kind", bound=Hashable)
+
+
+def kick_events(events: Iterable[tuple[str, UUID, int]], *, seconds: float = queues.SEND_SECONDS) -> None:
+    """Tell the planner of events: lane, thread, seq. Trouble is logged, never raised."""
+    for lane, grouped in _grouped((lane, (thread, seq)) for lane, thread, seq in events).items():
+        stated = [{"thread_id": str(thread), "seq": seq} for thread, seq in grouped]
+        _put("events", lane, [{"events": part} for part in _parts(stated, PER_BODY)], seconds)
+
+
+def kick_deliveries(deliveries: Iterable[tuple[str, str, UUID]]) -> int:
+    """Tell the channels of deliveries: channel, lane, id. How many messages that took. Trouble is logged."""
+    messages = 0
+    for (channel, lane), ids in _grouped(((channel, lane), id_) for channel, lane, id_ in deliveries).items():
+        bodies = [
+            {"deliveries": part} for part in _parts([str(id_) for id_ in ids], PER_DELIVERY_BODY[channel])
+        ]
+        _put(channel, lane, bodies, queues.SEND_SECONDS)
+        messages += len(bodies)
+    return messages
+
+
+def _put(name: str, lane: str, bodies: list[dict[str, Any]], seconds: float) -> None:
+    stated = [json.dumps(body, separators=(",", ":")) for body in bodies]
+    try:
+        queues.send(settings().queue_url(name, lane), stated, seconds=seconds)
+    except queues.NotQueuedError as error:
+        logger().warning(
+            "left for the clockwork", extra={"queue": name, "lane": lane, "messages": error.refused}
+        )
+
+
+def _grouped(pairs: Iterable[tuple[Kind, Any]]) -> dict[Kind, list[Any]]:
+    groups: dict[Kind, list[Any]] = defaultdict(list)
+    for kind, value in pairs:
+        groups[kind].append(value)
+    return groups
+
+
+def _parts(values: list[Any], size: int) -> list[list[Any]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
