@@ -1,0 +1,5 @@
+class TwilioException(Exception): ...
+
+class TwilioRestException(TwilioException):
+    status: int
+    code: int | None

@@ -1,0 +1,3 @@
+class Response:
+    status_code: int
+    text: str
