@@ -21,7 +21,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main() -> int:
     """The exit status: 0 after a requested stop, 1 with one line on stderr when it could not start."""
     arguments = _parser().parse_args()
-    options = Options(arguments.http_port, arguments.ws_port, arguments.postgres)
+    options = Options(arguments.http_port, arguments.ws_port, arguments.postgres, arguments.tick)
     data = DataDir(arguments.data_dir.resolve())
     try:
         with data.held(fresh=arguments.fresh):
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--postgres", choices=["installed", "embedded"], help="default: installed if there is one"
     )
+    up.add_argument("--tick", type=float, metavar="SECONDS", help="run schedules that are slower this often")
     up.add_argument("--fresh", action="store_true", help="forget what the data directory holds")
     return parser
 

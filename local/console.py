@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from string import Template as Text
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from uuid import UUID
 import aiohttp
 from aiohttp import web
 
+from local.console_answers import PAGE_HEADERS, guarded, problem
 from local.identity import KEY_SET_PATH, TOKEN_SECONDS
 from local.model import Template
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _PAGE = Text((Path(__file__).parent / "console.html").read_text())
 _SERVICES = ("database", "emulator")
-_Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Console:
@@ -34,27 +34,16 @@ class Console:
 
     def routes(self) -> list[web.RouteDef]:
         """To be mounted beside the gateway's."""
+        guard = partial(guarded, self._stack.ports.http)
         return [
-            web.get("/", self._guarded(self._page)),
-            web.get(KEY_SET_PATH, self._guarded(self._key_set)),
-            web.post("/_local/tokens", self._guarded(self._tokens)),
-            web.get("/_local/people", self._guarded(self._list_people)),
-            web.get("/_local/queues", self._guarded(self._queues)),
-            web.get("/_local/functions", self._guarded(self._functions)),
-            web.post("/_local/services", self._guarded(self._services)),
+            web.get("/", guard(self._page)),
+            web.get(KEY_SET_PATH, guard(self._key_set)),
+            web.post("/_local/tokens", guard(self._tokens)),
+            web.get("/_local/people", guard(self._list_people)),
+            web.get("/_local/queues", guard(self._queues)),
+            web.get("/_local/functions", guard(self._functions)),
+            web.post("/_local/services", guard(self._services)),
         ]
-
-    def _guarded(self, handler: _Handler) -> _Handler:
-        """Refuse pages of other origins and names that merely resolve to this machine (DNS rebinding)."""
-        names = {f"{host}:{self._stack.ports.http}" for host in ("127.0.0.1", "localhost")}
-        origins = {None, *(f"http://{name}" for name in names)}
-
-        async def guarded(request: web.Request) -> web.Response:
-            if request.host not in names or request.headers.get("Origin") not in origins:
-                return _problem(403, "forbidden", "Only this machine's own pages may ask.")
-            return await handler(request)
-
-        return guarded
 
     async def _key_set(self, _request: web.Request) -> web.Response:
         return web.json_response(self._stack.issuer.key_set, headers={"Cache-Control": "max-age=60"})
@@ -65,9 +54,9 @@ class Console:
             user_id = str(UUID(wish["user_id"]))
             scope, expires_in = wish.get("scope", ""), wish.get("expires_in", TOKEN_SECONDS)
         except (ValueError, KeyError, TypeError, AttributeError):
-            return _problem(422, "invalid", "Send {user_id, scope?, expires_in?}; user_id is a UUID.")
+            return problem(422, "invalid", "Send {user_id, scope?, expires_in?}; user_id is a UUID.")
         if not isinstance(scope, str) or not isinstance(expires_in, int) or set(wish) - _TOKEN_FIELDS:
-            return _problem(422, "invalid", "scope is text, expires_in whole seconds; nothing else is known.")
+            return problem(422, "invalid", "scope is text, expires_in whole seconds; nothing else is known.")
         token = self._stack.issuer.token(user_id, scope, expires_in)
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": expires_in}
         return web.json_response(answer, headers={"Cache-Control": "no-store"})
@@ -78,7 +67,7 @@ class Console:
     async def _queues(self, _request: web.Request) -> web.Response:
         depths = await self._depths()
         if depths is None:
-            return _problem(503, "unavailable", "The AWS emulator is down.")
+            return problem(503, "unavailable", "The AWS emulator is down.")
         data = [
             {"queue": name, **depth, "dead_letters": self._template.queues[name].dead_letters}
             for name, depth in depths.items()
@@ -107,7 +96,7 @@ class Console:
         except (ValueError, KeyError, TypeError):
             name, running = None, None
         if name not in _SERVICES or not isinstance(running, bool):
-            return _problem(422, "invalid", "Send {name: database|emulator, running: true|false}.")
+            return problem(422, "invalid", "Send {name: database|emulator, running: true|false}.")
         await self._stack.hold_down(name, down=not running)
         return web.json_response({"name": name, "running": running})
 
@@ -119,13 +108,19 @@ class Console:
             database=f"PostgreSQL {self._stack.postgres.binaries.major} ({self._stack.postgres.binaries.kind})",
             database_port=self._stack.ports.database,
             emulator=self._stack.emulator.endpoint if depths is not None else "(down)",
+            providers=self._providers(),
             connections=self._stack.connections,
             functions="\n".join(self._function_rows()),
             queues="\n".join(_row(name, *depth.values()) for name, depth in (depths or {}).items()),
             people="\n".join(map(_person_row, self._people)),
             routes="\n".join(self._route_rows()),
         )
-        return web.Response(text=page, content_type="text/html", headers=_PAGE_HEADERS)
+        return web.Response(text=page, content_type="text/html", headers=PAGE_HEADERS)
+
+    def _providers(self) -> str:
+        ports = self._stack.ports.providers
+        named = {"Twilio": ports.twilio, "Resend": ports.resend, "a Web Push service": ports.push}
+        return ", ".join(f"{name} (<code>127.0.0.1:{port}</code>)" for name, port in named.items())
 
     def _function_rows(self) -> list[str]:
         states = [pool.state() for pool in self._stack.pools.values()]
@@ -162,11 +157,6 @@ class Console:
 
 
 _TOKEN_FIELDS = {"user_id", "scope", "expires_in"}
-_PAGE_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "connect-src 'self'; frame-ancestors 'none'",
-}
 
 
 def _runs(integration: object) -> str:
@@ -190,8 +180,3 @@ def _person_row(person: dict[str, Any]) -> str:
         f"<tr><td>{name}</td><td>{html.escape(parts) or '—'}</td>"
         f"<td><code>{user_id}</code></td><td>{buttons}</td></tr>"
     )
-
-
-def _problem(status: int, code: str, detail: str) -> web.Response:
-    body = {"type": "about:blank", "title": code, "status": status, "detail": detail, "code": code}
-    return web.json_response(body, status=status, content_type="application/problem+json")

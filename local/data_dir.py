@@ -6,12 +6,14 @@ import fcntl
 import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from local.processes import LocalError
+from local.processes import LocalError, free_port, require_port
+
+T = TypeVar("T")
 
 _OURS = ("postgres", "emulator", "runtime", "logs", "issuer.pem", "state.json")
 
@@ -61,6 +63,22 @@ class DataDir:
         draft.touch(mode=0o600)
         draft.write_text(text)
         draft.replace(self._state)
+
+    def kept(self, name: str, make: Callable[[], T]) -> T:
+        """A fact of JSON that is made once."""
+        known: T = self.remembered().get(name) or make()
+        self.remember(**{name: known})
+        return known
+
+    def port(self, purpose: str) -> int:
+        """A port that is the last start's if that is free: what was registered there still finds it."""
+        known: dict[str, int] = self.remembered().get("ports", {})
+        try:
+            port = require_port(known.get(purpose, 0), purpose)
+        except LocalError:
+            port = free_port()
+        self.remember(ports={**known, purpose: port})
+        return port
 
     def passwords(self, roles: list[str]) -> dict[str, str]:
         """A password for each database login, made once."""

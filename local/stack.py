@@ -18,8 +18,10 @@ from psycopg import sql
 from local import demo
 from local.cloudformation import ACCOUNT, REGION
 from local.console import Console
+from local.console_outbox import OutboxConsole
 from local.data_dir import DataDir
 from local.emulator import Emulator, master_secret_name
+from local.event_sources import Disorder, pollers
 from local.gateway_context import Place
 from local.http_gateway import KEEPALIVE_SECONDS, HttpGateway
 from local.identity import Issuer
@@ -29,6 +31,8 @@ from local.pg_binaries import Kind
 from local.pools import Pool
 from local.postgres import Postgres
 from local.processes import free_port, require_port
+from local.providers.stand_ins import ProviderPorts, StandIns, make_keys
+from local.schedules import Ticker
 from local.substitutes import Ports, local_function, local_values
 from local.template import read_template
 from local.websocket_gateway import WebSocketGateway
@@ -42,11 +46,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says; `template` is the file whose functions run."""
+    """What the command line says; `tick` seconds replace slower schedules; `template` is the file that runs."""
 
     http_port: int
     ws_port: int
     postgres: Kind | None
+    tick: float | None = None
     template: Path = ROOT / "template.yaml"
 
 
@@ -63,10 +68,13 @@ class Stack:
             websocket=require_port(options.ws_port, "ws"),
             database=free_port(),
             emulator=free_port(),
+            providers=ProviderPorts(free_port(), free_port(), data.port("push")),
         )
         self.postgres = Postgres(data.postgres, self.ports.database, kind=options.postgres)
         self.emulator = Emulator(self._root / ".tools" / "emulator", data.emulator, self.ports.emulator)
         self.issuer = Issuer(data.issuer_key, self.ports.console)
+        self.providers = StandIns(self.ports.providers, data.kept("providers", make_keys))
+        self.disorder = Disorder()
         self.pools: dict[str, Pool] = {}
         self.held_down: set[str] = set()
         self.template: Template | None = None
@@ -104,7 +112,8 @@ class Stack:
         self.postgres.start()
         template = self.template = await reading
         self._make_pools(template)
-        warming = [self._task(pool.warm()) for pool in self.pools.values()]
+        warming = [self._task(self.pools[name].warm()) for name in template.awaited]
+        await self.providers.start()
         await emulator
         await self._create_state(template)
         await self._migrate(template)
@@ -112,6 +121,10 @@ class Stack:
         await asyncio.gather(*warming)
         await self._open_gateways(template)
         await self._load_demo()
+        for poller in pollers(template, self.emulator, self, self.disorder):
+            self._task(poller.run())
+        for schedule in template.schedules:
+            self._task(Ticker(schedule, self, self._say, self._options.tick).run())
         self._task(self._supervise())
 
     async def stop(self) -> None:
@@ -124,6 +137,7 @@ class Stack:
         if self._sockets is not None:
             await self._sockets.stop()
         await asyncio.gather(*(pool.close() for pool in self.pools.values()))
+        await self.providers.stop()
         await self.emulator.stop()
         await asyncio.to_thread(self.postgres.stop)
 
@@ -154,12 +168,13 @@ class Stack:
         for name, spec in template.functions.items():
             environment.path(spec)
             local = local_function(spec, template, self.ports, passwords)
-            self.pools[name] = Pool(local, environment, self._say)
+            self.pools[name] = Pool(local, environment, self._say, keep=int(name in template.awaited))
 
     async def _create_state(self, template: Template) -> None:
         master = self.postgres.master()
         login = json.dumps({"username": master.user, "password": master.password})
-        await self.emulator.create(template, {**self._secrets, master_secret_name(): login})
+        values = {**self._secrets, **self.providers.secrets(template), master_secret_name(): login}
+        await self.emulator.create(template, values)
 
     async def _migrate(self, template: Template) -> None:
         known: dict[str, str] = self._data.remembered().get("custom_resources", {})
@@ -180,6 +195,7 @@ class Stack:
         app = web.Application()
         app.add_routes(HttpGateway(template.rest, self, place).routes())
         app.add_routes(Console(self, template, demo.people(self._demo_requests())).routes())
+        app.add_routes(OutboxConsole(self, template).routes())
         self._http = web.AppRunner(
             app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=1.0
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from local.emulator import master_secret_name
 from local.identity import AUDIENCE, KEY_SET_PATH
 from local.model import FunctionSpec, LocalValues, Template
+from local.providers.stand_ins import ProviderPorts
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Ports:
     websocket: int
     database: int
     emulator: int
+    providers: ProviderPorts
 
     @property
     def console(self) -> str:
@@ -59,6 +61,8 @@ def local_function(
         "DATABASE_CLUSTER": "",
         "DATABASE_PORT": str(ports.database),
         "DATABASE_TLS": "disable",
+        "RESEND_API_URL": f"http://127.0.0.1:{ports.providers.resend}",
+        "TWILIO_API_URL": f"http://127.0.0.1:{ports.providers.twilio}",
         "WEBSOCKET_URL": f"ws://127.0.0.1:{ports.websocket}/{stage}",
     }
     environment = {name: replaced.get(name, value) for name, value in spec.environment.items()}

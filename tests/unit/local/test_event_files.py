@@ -44,6 +44,6 @@ def test_an_event_file_has_the_keys_of_the_event_that_the_gateway_makes(name: st
 
 
 def test_every_event_of_a_gateway_is_compared() -> None:
-    files = {path.stem for path in EVENTS.glob("*.json")}
+    files = {path.stem: json.loads(path.read_text()) for path in EVENTS.glob("*.json")}
 
-    assert {name for name in files if not name.startswith("migrate")} == GOLDEN.keys()
+    assert {name for name, event in files.items() if "requestContext" in event} == GOLDEN.keys()

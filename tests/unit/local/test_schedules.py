@@ -108,13 +108,11 @@ def test_a_schedule_of_the_scheduler_has_text_for_detail_and_the_templates_input
 
 async def test_a_rate_ticks_faster_when_asked_to_and_failures_are_told() -> None:
     function = Function(Outcome(error_type="ValueError", error_message="no"))
-    told: list[str] = []
-    ticking = asyncio.create_task(Ticker(RULE, function, told.append, fastest=0.01).run())
+    told: asyncio.Queue[str] = asyncio.Queue()
+    ticking = asyncio.create_task(Ticker(RULE, function, told.put_nowait, fastest=0.01).run())
 
-    async with asyncio.timeout(5):
-        while len(told) < 2:
-            await asyncio.sleep(0.01)
+    first, _ = await told.get(), await told.get()
     ticking.cancel()
 
-    assert told[0] == "Clockwork: ValueError: no"
+    assert first == "Clockwork: ValueError: no"
     assert function.events[0]["id"] != function.events[1]["id"]

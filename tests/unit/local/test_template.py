@@ -8,11 +8,14 @@ import pytest
 
 from local.cloudformation import TemplateError
 from local.model import EventSource, LambdaIntegration, MockIntegration, Schedule, Template
+from local.providers.stand_ins import ProviderPorts
 from local.substitutes import Ports, local_function, local_values
 from local.template import read_template
 
 ROOT = Path(__file__).parents[3]
-PORTS = Ports(http=8080, websocket=8081, database=5433, emulator=4566)
+PORTS = Ports(
+    http=8080, websocket=8081, database=5433, emulator=4566, providers=ProviderPorts(4600, 4601, 4602)
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,22 @@ def test_a_function_without_a_database_login_gets_no_password(template: Template
 
     assert set(local.environment) == set(authorizer.environment)
     assert "secret" not in local.environment.values()
+
+
+def test_the_clients_of_providers_talk_to_the_stand_ins(template: Template) -> None:
+    passwords = {"wedsync_worker": "secret"}
+
+    email, sms = (
+        local_function(template.functions[name], template, PORTS, passwords).environment
+        for name in ("EmailFunction", "SmsEmergencyFunction")
+    )
+
+    assert email["RESEND_API_URL"] == "http://127.0.0.1:4601"
+    assert sms["TWILIO_API_URL"] == "http://127.0.0.1:4600"
+
+
+def test_only_functions_that_somebody_waits_for_are_kept_warm(template: Template) -> None:
+    assert template.awaited == {"RestFunction", "WebsocketFunction", "AuthorizerFunction", "MigrateFunction"}
 
 
 def test_rest_routes_know_their_function_and_who_must_be_let_in(template: Template) -> None:
@@ -163,6 +182,7 @@ def test_event_sources_schedules_and_mock_routes_are_read(tmp_path: Path) -> Non
     ("change", "reason"),
     [
         (("!GetAtt Work.Arn", "arn:aws:sqs:eu-central-1:1:other"), "other is no queue of the template"),
+        (("BatchSize: 5", "FilterCriteria: {Filters: []}"), "WorkerWork filters its events"),
         (("type: mock", "type: http"), "integration type http is not known"),
         (("CodeUri: functions/worker", "InlineCode: pass"), "Worker has no CodeUri"),
         (("Handler: app.handler", "Handlers: app.handler"), "template.yaml: .*Handlers"),
