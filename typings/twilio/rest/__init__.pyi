@@ -4,7 +4,7 @@ from datetime import datetime
 from twilio.http.http_client import TwilioHttpClient
 
 class Message:
-    sid: str
+    sid: str | None
     body: str
     date_created: datetime | None
 

@@ -45,7 +45,7 @@ def send(claimed: Claimed, text: NotificationText) -> Outcome:
         key = credentials(settings().vapid_secret)["private_key"]
     except aws.AwsError as error:
         return Later(code=error.code)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):  # people make subscriptions, too
         return Refused("bad_subscription", suppress=True)
     return _push(claimed, subscription, _payload(claimed, text), key)
 

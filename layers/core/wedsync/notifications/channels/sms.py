@@ -82,9 +82,9 @@ def send(claimed: Claimed, text: NotificationText) -> Outcome:
         return _refusal(error)
     except requests.RequestException as error:
         return Later(code="unreachable") if _never_left(error) else Unknown(type(error).__name__)
-    except TwilioException as error:  # an answer that makes no sense
+    except (TwilioException, KeyError, TypeError, ValueError) as error:  # an answer that makes no sense
         return Unknown(type(error).__name__)
-    return Accepted(PROVIDER, message.sid)
+    return Accepted(PROVIDER, message.sid) if message.sid else Unknown("no_sid")
 
 
 def reconcile(claimed: Claimed) -> Outcome:
@@ -99,7 +99,7 @@ def reconcile(claimed: Claimed) -> Outcome:
         for message in _client().messages.list(to=claimed.address, limit=LOOKED_THROUGH):
             if message.body == body and message.date_created and first <= message.date_created <= last:
                 return Accepted(PROVIDER, message.sid)
-    except (TwilioException, requests.RequestException, aws.AwsError) as error:
+    except (TwilioException, requests.RequestException, aws.AwsError, ValueError) as error:
         return Unknown(type(error).__name__)
     return Refused("unreconciled")
 
