@@ -6,7 +6,6 @@ import json
 import time
 from typing import Any, Final, LiteralString
 
-from wedsync.notifications import templates
 from wedsync.notifications.deliveries import WORKER, Accepted, Claimed, NotificationText, Outcome
 from wedsync.platform import aws, db
 from wedsync.platform.clock import rfc3339
@@ -15,7 +14,7 @@ from wedsync.realtime import connections, poster
 from wedsync.realtime.protocol import NotificationFrame
 
 PROVIDER = "inbox"
-MESSAGE_CHARACTERS = 300
+PREVIEW_CHARACTERS = 200  # as GET /notifications cuts it
 
 PUT: Final[LiteralString] = """
     insert into inbox_items (id, user_id, message_id, category, created_at)
@@ -50,7 +49,7 @@ def _frame(claimed: Claimed, text: NotificationText, row: dict[str, Any]) -> Not
             "seq": text.seq,
             "subject": text.subject,
             "sender_name": text.sender_name,
-            "message": templates.cut(text.message, MESSAGE_CHARACTERS),
+            "message": text.message[:PREVIEW_CHARACTERS],
             "created_at": rfc3339(row["created_at"]),
             "seen_at": None,
             "read_at": None,

@@ -1,0 +1,126 @@
+"""The inbox channel: one item however often it is delivered, and a frame to whoever is connected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.database.test_conversation import make_thread, say
+from tests.fixtures.functions import modules_of
+from tests.fixtures.notifying import Notifying
+from tests.fixtures.queue_server import sqs_event
+from tests.fixtures.stub_server import Request, answer, serving
+from tests.fixtures.wedding import ANA, FLORA
+from wedsync.notifications import inbox
+from wedsync.notifications.inbox import NotificationQuery
+from wedsync.realtime import connections, poster
+
+FOREVER = 2**40
+
+
+@dataclass
+class Sockets:
+    """Flora's telephone is connected; her tablet has been slow, her watch's token has run out."""
+
+    frames: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+    unknown: bool = False
+
+    def reply(self, request: Request) -> bytes:
+        if "x-amz-target" not in request.headers:
+            self.frames.append((request.path.rpartition("/")[2], json.loads(request.body)))
+            return answer(200)
+        if self.unknown:
+            return answer(400, b'{"__type": "AccessDeniedException"}')
+        entries = {
+            "phone": self._entry("phone"),
+            "tablet": self._entry("tablet") | {"lagging": {"BOOL": True}},
+            "watch": self._entry("watch") | {"expires_at": {"N": "1"}},
+        }
+        item = {
+            "pk": {"S": f"U#{FLORA.user_id}"},
+            "connections": {"M": {device: {"M": entry} for device, entry in entries.items()}},
+        }
+        return answer(200, json.dumps({"Responses": {"connections": [item]}}).encode())
+
+    def _entry(self, connection_id: str) -> dict[str, Any]:
+        return {
+            "connection_id": {"S": connection_id},
+            "connected_at": {"N": "0"},
+            "expires_at": {"N": str(FOREVER)},
+        }
+
+
+@pytest.fixture
+def sockets(notifying: Notifying, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sockets]:
+    told = Sockets()
+    monkeypatch.setattr(poster, "BUDGET_SECONDS", 5)
+    monkeypatch.setattr(connections, "READ_SECONDS", 5)
+    with serving(told.reply) as stub:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
+        monkeypatch.setenv("CONNECTIONS_TABLE", "connections")
+        monkeypatch.setenv("CALLBACK_URL", stub.url)
+        yield told
+
+
+@pytest.fixture
+def thread(notifying: Notifying, sockets: Sockets) -> UUID:
+    """A thread in which Flora is to be told of a message."""
+    notifying.stored("delete from wedsync.inbox_items")
+    made = make_thread()
+    say(ANA, made, "Peonies? " * 100)
+    notifying.plan(made)
+    return made
+
+
+def deliver(notifying: Notifying, thread: UUID) -> Any:
+    """What the function answers."""
+    delivery = notifying.delivery(thread, FLORA.user_id)["id"]
+    with modules_of("inbox") as app:
+        event = sqs_event(json.dumps({"deliveries": [str(delivery)]}))
+        return notifying.run(app.handler, event, None)
+
+
+def test_the_frame_shows_what_the_list_shows(notifying: Notifying, sockets: Sockets, thread: UUID) -> None:
+    deliver(notifying, thread)
+
+    (item,) = inbox.page(FLORA, NotificationQuery())["data"]
+    assert sockets.frames == [("phone", {"type": "notification", "notification": item})]
+    assert notifying.delivery(thread, FLORA.user_id)["status"] == "delivered"
+
+
+def test_the_same_event_twice_is_one_item_and_one_frame(
+    notifying: Notifying, sockets: Sockets, thread: UUID
+) -> None:
+    answers = [deliver(notifying, thread), deliver(notifying, thread)]
+
+    assert answers == [{"batchItemFailures": []}] * 2
+    assert len(inbox.page(FLORA, NotificationQuery())["data"]) == 1
+    assert len(sockets.frames) == 1
+
+
+def test_a_worker_that_died_before_it_recorded_leaves_no_second_item(
+    notifying: Notifying, thread: UUID
+) -> None:
+    deliver(notifying, thread)
+    notifying.stored("update wedsync.deliveries set status = 'queued'")
+
+    deliver(notifying, thread)
+
+    assert len(inbox.page(FLORA, NotificationQuery())["data"]) == 1
+    assert notifying.delivery(thread, FLORA.user_id)["status"] == "delivered"
+
+
+def test_the_item_is_there_though_nobody_knows_who_is_connected(
+    notifying: Notifying, sockets: Sockets, thread: UUID
+) -> None:
+    sockets.unknown = True
+
+    deliver(notifying, thread)
+
+    assert sockets.frames == []
+    assert len(inbox.page(FLORA, NotificationQuery())["data"]) == 1
