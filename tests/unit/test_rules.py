@@ -88,6 +88,26 @@ def test_only_the_faces_of_cloud_services_import_boto3() -> None:
     assert offences == []
 
 
+def test_only_its_channel_imports_a_providers_client() -> None:
+    channels = {path.parent.name: path for path in ROOT.glob("layers/*/requirements.in")}
+    del channels["core"]
+    clients = {
+        line: f"layers/core/wedsync/notifications/channels/{channel}.py"
+        for channel, path in channels.items()
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line[0].isalpha()
+    }
+
+    offences = [
+        offence
+        for name, path in modules(*PRODUCT)
+        for offence in imported_rooms(name, path, {c for c, channel in clients.items() if channel != name})
+    ]
+
+    assert len(clients) == len(channels)
+    assert offences == []
+
+
 def test_only_the_settings_read_the_environment() -> None:
     offences = [
         f"{name}:{node.lineno}"
