@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from wedsync.conversations import cursors, messages, models, participants, resources, threads
 from wedsync.identity import directory, directory_models
+from wedsync.notifications import devices, inbox, receipts
 
 
 class Health(TypedDict):
@@ -46,6 +47,34 @@ def _put(summary: str, model: Any) -> Operation:
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/health"): Operation("Whether the API answers", {200: Health}, who="anybody"),
     ("GET", "/me"): Operation("The caller as the directory knows him", {200: directory.Profile}),
+    ("GET", "/me/devices"): Operation("The caller's devices, the oldest first", {200: devices.DeviceList}),
+    ("POST", "/me/devices"): Operation(
+        "Register a device for Web Push; 200 for an endpoint that is known",
+        {201: devices.Device, 200: devices.Device},
+        (400, 403, 409, 415, 422),
+        body=devices.NewDevice,
+    ),
+    ("DELETE", "/me/devices/{device_id}"): Operation("Push to a device no more", {204: None}, (403, 404)),
+    ("GET", "/notifications"): Operation(
+        "The caller's inbox, the newest first, and how much of it is unread",
+        {200: inbox.NotificationPage},
+        (422,),
+        query=inbox.NotificationQuery,
+    ),
+    ("POST", "/notifications/read"): Operation(
+        "The person has opened notifications", {200: inbox.Counts}, (400, 403, 415, 422), body=inbox.Marked
+    ),
+    ("POST", "/notifications/seen"): Operation(
+        "Notifications were on screen in a list",
+        {200: inbox.Counts},
+        (400, 403, 415, 422),
+        body=inbox.Marked,
+    ),
+    ("GET", "/messages/{message_id}/receipts"): Operation(
+        "What became of a message, for its author and planners",
+        {200: receipts.ReceiptList},
+        (403, 404),
+    ),
     ("POST", "/realtime/tickets"): Operation(
         "A one-time ticket for a WebSocket", {201: Ticket}, (400, 403, 415, 422), body=NewTicket
     ),
