@@ -24,7 +24,10 @@ FROM_LAMBDA = {
 ONE_MACHINE_ONLY = {"DATABASE_PASSWORD"}
 TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 QUEUE = "AWS::SQS::Queue"
-CHANNELS = ("Inbox", "Push", "Email", "Sms")
+CHANNELS = tuple(
+    path.stem.capitalize()
+    for path in sorted((ROOT / "layers/core/wedsync/notifications/channels").glob("[!_]*.py"))
+)
 LANES = ("", "Emergency")
 
 
@@ -86,8 +89,13 @@ def test_every_handler_imports_with_its_own_code_and_layers_only(function: str) 
 
 def test_every_variable_is_read_and_every_setting_is_given() -> None:
     given = {name for function in functions() for name in environment(function.properties)}
+    queues = {
+        f"{name.upper()}_{variable}"
+        for name in ("Events", *CHANNELS)
+        for variable in ("QUEUE_URL", "EMERGENCY_QUEUE_URL")
+    }
 
-    assert given == settings_variables() - FROM_LAMBDA - ONE_MACHINE_ONLY
+    assert given == settings_variables() - FROM_LAMBDA - ONE_MACHINE_ONLY | queues
 
 
 def test_only_who_uses_the_database_can_reach_it() -> None:

@@ -19,7 +19,6 @@ from uuid import UUID, uuid4
 from wedsync.notifications import deliveries_sql as sql
 from wedsync.platform import db
 
-Channel = Literal["inbox", "push", "email", "sms"]
 Lane = Literal["ordinary", "emergency"]
 Category = Literal["ordinary", "urgent", "emergency"]
 
@@ -44,7 +43,7 @@ class Claimed:
     message_id: UUID
     thread_id: UUID
     user_id: UUID
-    channel: Channel
+    channel: str
     lane: Lane
     category: Category
     contact_point_id: UUID | None

@@ -18,7 +18,8 @@ from wedsync.platform.settings import settings
 
 PER_BODY = 50
 # What takes longer to send comes in smaller portions: a record must be done within one call of its function.
-PER_DELIVERY_BODY: Mapping[str, int] = {"inbox": 50, "push": 50, "email": 20, "sms": 5}
+PER_DELIVERY_BODY: Mapping[str, int] = {"inbox": 50, "push": 50, "sms": 5}
+PER_OTHER_BODY = 20
 
 Kind = TypeVar("Kind", bound=Hashable)
 
@@ -35,7 +36,8 @@ def kick_deliveries(deliveries: Iterable[tuple[str, str, UUID]]) -> int:
     messages = 0
     for (channel, lane), ids in _grouped(((channel, lane), id_) for channel, lane, id_ in deliveries).items():
         bodies = [
-            {"deliveries": part} for part in _parts([str(id_) for id_ in ids], PER_DELIVERY_BODY[channel])
+            {"deliveries": part}
+            for part in _parts([str(id_) for id_ in ids], PER_DELIVERY_BODY.get(channel, PER_OTHER_BODY))
         ]
         _put(channel, lane, bodies, queues.SEND_SECONDS)
         messages += len(bodies)

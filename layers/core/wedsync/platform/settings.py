@@ -11,22 +11,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
-
-QUEUES = MappingProxyType(
-    {
-        ("events", "ordinary"): "EVENTS_QUEUE_URL",
-        ("events", "emergency"): "EVENTS_EMERGENCY_QUEUE_URL",
-        ("inbox", "ordinary"): "INBOX_QUEUE_URL",
-        ("inbox", "emergency"): "INBOX_EMERGENCY_QUEUE_URL",
-        ("push", "ordinary"): "PUSH_QUEUE_URL",
-        ("push", "emergency"): "PUSH_EMERGENCY_QUEUE_URL",
-        ("email", "ordinary"): "EMAIL_QUEUE_URL",
-        ("email", "emergency"): "EMAIL_EMERGENCY_QUEUE_URL",
-        ("sms", "ordinary"): "SMS_QUEUE_URL",
-        ("sms", "emergency"): "SMS_EMERGENCY_QUEUE_URL",
-    }
-)
 
 
 class MissingSettingError(RuntimeError):
@@ -156,8 +140,9 @@ class Settings:
         return frozenset(origin.strip() for origin in listed if origin.strip())
 
     def queue_url(self, name: str, lane: str) -> str:
-        """The queue of `events` or of a channel, in a lane: `ordinary` or `emergency`."""
-        return self._required(QUEUES[name, lane])
+        """The queue of `events` or of a channel in a lane: EVENTS_QUEUE_URL, SMS_EMERGENCY_QUEUE_URL, …"""
+        named = f"{name}_queue_url" if lane == "ordinary" else f"{name}_{lane}_queue_url"
+        return self._required(named.upper())
 
     @property
     def resend_secret(self) -> str:
