@@ -18,7 +18,8 @@ KEYS = {"p256dh": POINT, "auth": SECRET}
 
 
 def subscription(endpoint: str = "https://push.example.com/send/one", **more: Any) -> dict[str, Any]:
-    return {"endpoint": endpoint, "keys": KEYS, **more}
+    """What `PushSubscription.toJSON()` gives, and more."""
+    return {"endpoint": endpoint, "expirationTime": None, "keys": KEYS, **more}
 
 
 def stored(database: Database) -> list[dict[str, Any]]:

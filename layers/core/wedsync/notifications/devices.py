@@ -87,6 +87,8 @@ class NewDevice(Stated):
         AfterValidator(_push_service),
     ]
     keys: Keys
+    # Browsers state it and no push service keeps to it: it answers 410 when the time has come.
+    expiration_time: Annotated[float | None, Field(alias="expirationTime")] = None
     name: Annotated[Line, Field(max_length=100)] | None = None
 
 
