@@ -39,6 +39,10 @@ help: ## Show what there is to do
 up: $(RUNTIME) ## Start everything on this machine (options: make up ARGS="--http-port 9080")
 	$(BIN)/python -m local up $(ARGS)
 
+.PHONY: demo
+demo: .venv/.local ## Play one urgent message against a running stack (options: make demo ARGS="--console http://127.0.0.1:9080")
+	$(BIN)/python -m local.scene $(ARGS)
+
 .PHONY: setup
 setup: $(TESTING) ## Install everything, so that nothing needs the network afterwards
 
