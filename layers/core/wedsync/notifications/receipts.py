@@ -35,7 +35,7 @@ State = Literal[
 class Told(TypedDict):
     """One delivery, and since when it is in this state."""
 
-    channel: Literal["inbox", "push", "email", "sms"]
+    channel: str
     status: State
     at: str
 
