@@ -92,7 +92,7 @@ coverage: $(TESTING) ## Run every test and measure what it reaches, worker proce
 
 .PHONY: embedded
 embedded: $(TESTING) ## Run the database and system tests on the embedded PostgreSQL
-	$(BIN)/python -m pytest tests/database tests/system --postgres embedded $(ARGS)
+	$(BIN)/python -m pytest tests/database tests/system --postgres embedded -m "not deploy" $(ARGS)
 
 .PHONY: python313
 ifeq ($(PYTAG),cp313)
