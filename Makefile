@@ -57,7 +57,8 @@ test-fast: $(TESTING) ## Run the unit and database tests
 	$(BIN)/python -m pytest tests/unit tests/database $(ARGS)
 
 .PHONY: check
-check: format-check lint imports types template sizes coverage embedded python313 ## Everything CI runs
+check: format-check lint imports types template sizes coverage ## Everything CI runs
+	$(MAKE) --jobs=2 --output-sync=target embedded python313
 
 .PHONY: format
 format: .venv/.dev ## Format the code and sort its imports
@@ -95,8 +96,8 @@ coverage: $(TESTING) ## Run every test and measure what it reaches, worker proce
 	$(BIN)/coverage report
 
 .PHONY: embedded
-embedded: $(TESTING) ## Run the database and system tests on the embedded PostgreSQL
-	$(BIN)/python -m pytest tests/database tests/system --postgres embedded $(ARGS)
+embedded: $(TESTING) ## Run the tests of the database and of real time on the embedded PostgreSQL
+	$(BIN)/python -m pytest tests/database tests/system/test_realtime.py --postgres embedded $(ARGS)
 
 .PHONY: python313
 ifeq ($(PYTAG),cp313)

@@ -123,9 +123,8 @@ async def run(console: str, rounds: int) -> None:
             url, _ = await asking.ticket(await asking.token())
             return lambda: asking.sync(url)
 
-        print(
-            f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, {rounds} new workers each"
-        )
+        print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+        print(f"{rounds} new workers each")
         print("CPU, ms: median (lowest-highest)      ready                first request        together")
         for function, request in {
             "AuthorizerFunction": threads_with_new_token,

@@ -16,6 +16,7 @@ from aiohttp import web
 from local.console_answers import PAGE_HEADERS, guarded, problem
 from local.identity import KEY_SET_PATH, TOKEN_SECONDS
 from local.model import Template
+from local.processes import LocalError
 
 if TYPE_CHECKING:
     from local.stack import Stack
@@ -97,7 +98,10 @@ class Console:
             name, running = None, None
         if name not in _SERVICES or not isinstance(running, bool):
             return problem(422, "invalid", "Send {name: database|emulator, running: true|false}.")
-        await self._stack.hold_down(name, down=not running)
+        try:
+            await self._stack.services.hold_down(name, down=not running)
+        except LocalError as error:
+            return problem(503, "unavailable", str(error))
         return web.json_response({"name": name, "running": running})
 
     async def _page(self, _request: web.Request) -> web.Response:

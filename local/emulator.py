@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,11 +86,11 @@ class Emulator:
                 output=log,
                 death_signal=signal.SIGTERM,
             )
-        async with asyncio.timeout(patience):
-            while not await self._answers():
-                if not self.running:
-                    raise LocalError(f"the AWS emulator does not start; see {self._home / 'emulator.log'}")
-                await asyncio.sleep(0.05)
+        give_up = time.monotonic() + patience
+        while not await self._answers():
+            if not self.running or time.monotonic() > give_up:
+                raise LocalError(f"the AWS emulator does not start; see {self._home / 'emulator.log'}")
+            await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
         """Stop it; it saves its state first."""

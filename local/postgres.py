@@ -82,7 +82,7 @@ class Postgres:
             self._create()
 
     def start(self, patience: float = 30.0) -> None:
-        """Start and wait until it accepts connections. Call it from the main thread.
+        """Start and wait until it accepts connections; the server ends with the thread that calls this.
 
         Raises: LocalError with the last line of the server's log.
         """

@@ -26,7 +26,7 @@ class LocalError(Exception):
 def tied_to(parent: int, death_signal: signal.Signals) -> Callable[[], None]:
     """What a forked child runs first: the kernel sends it `death_signal` when the runner dies (Linux).
 
-    Fork from the main thread: the kernel takes the death of the *thread* that forked for the parent's.
+    Fork from a thread that lives as long as the runner: the kernel takes its death for the parent's.
     """
 
     def tie() -> None:
@@ -46,7 +46,7 @@ def spawn(
     output: IO[bytes] | int,
     death_signal: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
-    """Start a process in its own session, which the runner's death ends. Call it from the main thread."""
+    """Start a process in its own session, which the death of the runner, or of this thread, ends."""
     return subprocess.Popen(
         [str(part) for part in argv],
         env=dict(environment),

@@ -33,13 +33,14 @@ from local.postgres import Postgres
 from local.processes import free_port, require_port
 from local.providers.stand_ins import ProviderPorts, StandIns, make_keys
 from local.schedules import Ticker
+from local.services import Services
 from local.substitutes import Ports, local_function, local_values
 from local.template import read_template
 from local.websocket_gateway import WebSocketGateway
 from local.worker_environment import WorkerEnvironment, link_runtime
 
 ROOT = Path(__file__).parents[1]
-SUPERVISION_SECONDS = 0.5
+REAP_SECONDS = 5.0
 
 T = TypeVar("T")
 
@@ -72,11 +73,11 @@ class Stack:
         )
         self.postgres = Postgres(data.postgres, self.ports.database, kind=options.postgres)
         self.emulator = Emulator(self._root / ".tools" / "emulator", data.emulator, self.ports.emulator)
+        self.services = Services(self.postgres, self.emulator, self._create_state, say)
         self.issuer = Issuer(data.issuer_key, self.ports.console)
         self.providers = StandIns(self.ports.providers, data.kept("providers", make_keys))
         self.disorder = Disorder()
         self.pools: dict[str, Pool] = {}
-        self.held_down: set[str] = set()
         self.template: Template | None = None
         # The emulator saves its state when it is told to stop; after a crash these are put back.
         self._secrets: dict[str, str] = {}
@@ -108,14 +109,13 @@ class Stack:
             asyncio.to_thread(read_template, self._options.template, local_values(self.ports))
         )
         emulator = self._task(self.emulator.start())
-        await asyncio.to_thread(self.postgres.prepare)
-        self.postgres.start()
+        await self.services.start_database()
         template = self.template = await reading
         self._make_pools(template)
         warming = [self._task(self.pools[name].warm()) for name in template.awaited]
         await self.providers.start()
         await emulator
-        await self._create_state(template)
+        await self._create_state()
         await self._migrate(template)
         self._secrets = await self.emulator.values(template)
         await asyncio.gather(*warming)
@@ -125,7 +125,8 @@ class Stack:
             self._task(poller.run())
         for schedule in template.schedules:
             self._task(Ticker(schedule, self, self._say, self._options.tick).run())
-        self._task(self._supervise())
+        self._task(self.services.keep_up())
+        self._task(self._reap())
 
     async def stop(self) -> None:
         """Stop everything that was started, whatever of it that is."""
@@ -138,17 +139,7 @@ class Stack:
             await self._sockets.stop()
         await asyncio.gather(*(pool.close() for pool in self.pools.values()))
         await self.providers.stop()
-        await self.emulator.stop()
-        await asyncio.to_thread(self.postgres.stop)
-
-    async def hold_down(self, service: str, *, down: bool) -> None:
-        """Kill the database or the emulator and keep it down, or let it come back."""
-        if not down:
-            self.held_down.discard(service)
-            await self._revive()
-            return
-        self.held_down.add(service)
-        (self.postgres if service == "database" else self.emulator).kill()
+        await self.services.stop()
 
     def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """A task that ends with the stack, also when that stops while it starts."""
@@ -170,11 +161,13 @@ class Stack:
             local = local_function(spec, template, self.ports, passwords)
             self.pools[name] = Pool(local, environment, self._say, keep=int(name in template.awaited))
 
-    async def _create_state(self, template: Template) -> None:
+    async def _create_state(self) -> None:
+        if self.template is None:
+            return
         master = self.postgres.master()
         login = json.dumps({"username": master.user, "password": master.password})
-        values = {**self._secrets, **self.providers.secrets(template), master_secret_name(): login}
-        await self.emulator.create(template, values)
+        values = {**self._secrets, **self.providers.secrets(self.template), master_secret_name(): login}
+        await self.emulator.create(self.template, values)
 
     async def _migrate(self, template: Template) -> None:
         known: dict[str, str] = self._data.remembered().get("custom_resources", {})
@@ -213,21 +206,11 @@ class Stack:
         await demo.load(self._demo_requests(), api, self.issuer.token(demo.SERVICE_ID, "service"))
         self._data.remember(demo=True)
 
-    async def _supervise(self) -> None:
+    async def _reap(self) -> None:
         while True:
-            await asyncio.sleep(SUPERVISION_SECONDS)
-            await self._revive()
+            await asyncio.sleep(REAP_SECONDS)
             for pool in self.pools.values():
                 await pool.reap()
-
-    async def _revive(self) -> None:
-        if not self.postgres.running and "database" not in self.held_down:
-            self._say("PostgreSQL has ended; starting it again")
-            self.postgres.start()
-        if not self.emulator.running and "emulator" not in self.held_down and self.template is not None:
-            self._say("the AWS emulator has ended; starting it again")
-            await self.emulator.start()
-            await self._create_state(self.template)
 
 
 def _logins(template: Template) -> list[str]:

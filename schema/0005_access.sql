@@ -3,17 +3,19 @@
 set role wedsync_owner;
 
 create table wedsync.thread_access (
-    user_id   uuid   not null,
-    thread_id uuid   not null references wedsync.communication_threads on delete cascade,
-    source    text   not null check (source in ('participant', 'host')),
-    from_seq  bigint not null,
-    to_seq    bigint not null default 9223372036854775807,
+    user_id     uuid   not null,
+    thread_id   uuid   not null references wedsync.communication_threads on delete cascade,
+    source      text   not null check (source in ('participant', 'host')),
+    from_seq    bigint not null,
+    to_seq      bigint not null default 9223372036854775807,
+    changed_xid bigint not null,
     primary key (user_id, thread_id, source, from_seq)
 );
 create index thread_access_thread on wedsync.thread_access (thread_id);
 comment on table  wedsync.thread_access        is 'Who sees which part of which thread: derived from members, participants, windows and visibility, kept by triggers, written by nothing else.';
 comment on column wedsync.thread_access.source is 'participant: also hears pushes; host: reads along (R10).';
 comment on column wedsync.thread_access.to_seq is 'Last seq; the largest bigint while the window is open.';
+comment on column wedsync.thread_access.changed_xid is 'Transaction id of the last change: how sync learns of a thread that was opened to somebody (R19).';
 
 create table wedsync.thread_revocations (
     user_id     uuid   not null,
@@ -66,10 +68,11 @@ begin
      where not exists (select from private.computed_access c where c.user_id = o.user_id and c.thread_id = o.thread_id)
     on conflict (user_id, thread_id) do update set changed_xid = excluded.changed_xid;
 
-    insert into wedsync.thread_access as a (user_id, thread_id, source, from_seq, to_seq)
-    select c.user_id, c.thread_id, c.source, c.from_seq, c.to_seq from private.computed_access c
+    insert into wedsync.thread_access as a (user_id, thread_id, source, from_seq, to_seq, changed_xid)
+    select c.user_id, c.thread_id, c.source, c.from_seq, c.to_seq, pg_current_xact_id()::text::bigint from private.computed_access c
      where c.thread_id = any (threads) and (c.user_id = only_user or only_user is null)
-    on conflict (user_id, thread_id, source, from_seq) do update set to_seq = excluded.to_seq where a.to_seq <> excluded.to_seq;
+    on conflict (user_id, thread_id, source, from_seq) do update
+       set to_seq = excluded.to_seq, changed_xid = excluded.changed_xid where a.to_seq <> excluded.to_seq;
 
     delete from wedsync.thread_revocations r
      where r.thread_id = any (threads) and (r.user_id = only_user or only_user is null)
@@ -102,21 +105,27 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$ select coalesce(array_agg(distinct a.thread_id), '{}') from wedsync.thread_access a where a.user_id = app.user_id() $$;
 comment on function app.visible_threads() is 'Threads of which the caller sees anything; evaluated once per statement.';
 
-create function app.sees(viewer uuid, thread uuid, seq bigint) returns boolean
+-- In a schema that the application cannot name: policies call it, nobody asks it about others.
+create function private.sees(viewer uuid, thread uuid, seq bigint) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select exists (select from wedsync.thread_access a
                     where a.user_id = viewer and a.thread_id = thread and sees.seq between a.from_seq and a.to_seq)
 $$;
-comment on function app.sees(uuid, uuid, bigint) is 'The one predicate (R7): whether a person sees this seq of this thread.';
+comment on function private.sees(uuid, uuid, bigint) is 'The one predicate (R7): whether a person sees this seq of this thread.';
 
-create function app.audience(thread uuid, seq bigint) returns uuid[]
+create function private.audience(thread uuid, seq bigint) returns uuid[]
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(array_agg(distinct a.user_id), '{}') from wedsync.thread_access a
-     where a.thread_id = thread and a.source = 'participant' and app.sees(a.user_id, thread, audience.seq)
+     where a.thread_id = thread and a.source = 'participant' and private.sees(a.user_id, thread, audience.seq)
 $$;
-comment on function app.audience(uuid, bigint) is 'Whom an event is pushed to: participants who see it; implicit hosts get no push (R10).';
+comment on function private.audience(uuid, bigint) is 'Whom an event is pushed to: participants who see it; implicit hosts get no push (R10).';
+
+create function app.audience(thread uuid, seq bigint) returns uuid[]
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$ select private.audience(thread, audience.seq) where private.sees(app.user_id(), thread, audience.seq) $$;
+comment on function app.audience(uuid, bigint) is 'The audience of an event that the caller sees; null for any other.';
 
 create function app.revoked_here() returns table (thread_id uuid, user_id uuid)
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -137,9 +146,10 @@ as $$ select coalesce(array_agg(m.organization_id), '{}') from wedsync.organizat
 comment on function app.my_organizations() is 'Organizations that the caller is a member of.';
 
 revoke all on all functions in schema private from public;
-revoke all on function app.visible_threads(), app.sees(uuid, uuid, bigint), app.audience(uuid, bigint), app.revoked_here(), app.my_weddings(), app.my_organizations() from public;
-grant execute on function app.visible_threads(), app.sees(uuid, uuid, bigint), app.audience(uuid, bigint), app.revoked_here(), app.my_weddings(), app.my_organizations() to wedsync_app;
+revoke all on function app.visible_threads(), app.audience(uuid, bigint), app.revoked_here(), app.my_weddings(), app.my_organizations() from public;
+grant execute on function app.visible_threads(), app.audience(uuid, bigint), app.revoked_here(), app.my_weddings(), app.my_organizations() to wedsync_app;
 grant execute on function private.keep_access() to wedsync_owner;
+grant execute on function private.sees(uuid, uuid, bigint) to wedsync_app, wedsync_owner;
 reset role;
 
 set role wedsync_owner;
@@ -166,18 +176,18 @@ create policy reads on wedsync.weddings             for select to wedsync_app us
 create policy reads on wedsync.communication_threads for select to wedsync_app using (id = any ((select app.visible_threads())::uuid[]));
 create policy reads on wedsync.thread_participants  for select to wedsync_app using (thread_id = any ((select app.visible_threads())::uuid[]));
 create policy reads on wedsync.thread_messages      for select to wedsync_app
-    using (thread_id = any ((select app.visible_threads())::uuid[]) and app.sees((select app.user_id()), thread_id, seq));
+    using (thread_id = any ((select app.visible_threads())::uuid[]) and private.sees((select app.user_id()), thread_id, seq));
 create policy reads on wedsync.thread_events        for select to wedsync_app
-    using (thread_id = any ((select app.visible_threads())::uuid[]) and app.sees((select app.user_id()), thread_id, seq)
-           and (about_seq is null or app.sees((select app.user_id()), thread_id, about_seq)));
+    using (thread_id = any ((select app.visible_threads())::uuid[]) and private.sees((select app.user_id()), thread_id, seq)
+           and (about_seq is null or private.sees((select app.user_id()), thread_id, about_seq)));
 -- What it writes: messages with their events, where it sees the number they take, and a person's own cursors.
 -- Everything that changes access goes through functions.
-create policy numbers on wedsync.communication_threads for update to wedsync_app using (app.sees((select app.user_id()), id, last_seq));
+create policy numbers on wedsync.communication_threads for update to wedsync_app using (private.sees((select app.user_id()), id, last_seq));
 create policy sends on wedsync.thread_messages for insert to wedsync_app
-    with check (sender_id = (select app.user_id()) and app.sees((select app.user_id()), thread_id, seq));
+    with check (sender_id = (select app.user_id()) and private.sees((select app.user_id()), thread_id, seq));
 create policy logs on wedsync.thread_events for insert to wedsync_app
-    with check (actor_id = (select app.user_id()) and kind like 'message.%' and app.sees((select app.user_id()), thread_id, seq));
-create policy queues on wedsync.outbox for insert to wedsync_app with check (app.sees((select app.user_id()), thread_id, seq));
+    with check (actor_id = (select app.user_id()) and kind like 'message.%' and private.sees((select app.user_id()), thread_id, seq));
+create policy queues on wedsync.outbox for insert to wedsync_app with check (private.sees((select app.user_id()), thread_id, seq));
 create policy moves on wedsync.thread_participants for update to wedsync_app using (user_id = (select app.user_id()) and left_at is null);
 
 grant select on wedsync.users, wedsync.contact_points, wedsync.organization_members, wedsync.wedding_members, wedsync.thread_access, wedsync.thread_revocations,

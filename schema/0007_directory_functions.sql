@@ -1,4 +1,5 @@
 -- The directory endpoints: full replacement of one resource each, by a service only. A removal is one act with all it entails (R9).
+-- Locks are taken in one order everywhere: membership of the organization, wedding, its threads by id.
 
 set role wedsync_access;
 
@@ -50,7 +51,7 @@ comment on type app.change is 'An event just written, and whom it is pushed to.'
 create function private.change(thread uuid, seq bigint) returns app.change
 language sql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
-    select (e.thread_id, app.epoch(), e.seq, e.kind, e.at, e.actor_id, e.user_id, e.data, app.audience(e.thread_id, e.seq))::app.change
+    select (e.thread_id, app.epoch(), e.seq, e.kind, e.at, e.actor_id, e.user_id, e.data, private.audience(e.thread_id, e.seq))::app.change
       from wedsync.thread_events e where e.thread_id = thread and e.seq = change.seq
 $$;
 comment on function private.change(uuid, bigint) is 'The event at this seq as app.change.';
@@ -141,13 +142,15 @@ declare
     person  alias for $2;
 begin
     perform private.require_service();
+    if put_wedding_member.organization_id is not null then
+        perform from wedsync.organization_members m
+          where m.organization_id = put_wedding_member.organization_id and m.user_id = person for share;
+        perform private.require_reference(found, 'organization_id');
+    end if;
     perform from wedsync.weddings w where w.id = wedding for update;
     perform private.require_reference(found, 'wedding_id');
+    perform from wedsync.communication_threads t where t.wedding_id = wedding order by t.id for no key update;
     perform private.require_reference(exists (select from wedsync.users u where u.id = person), 'user_id');
-    if put_wedding_member.organization_id is not null then
-        perform private.require_reference(exists (select from wedsync.organization_members m
-                 where m.organization_id = put_wedding_member.organization_id and m.user_id = person), 'organization_id');
-    end if;
     if put_wedding_member.role = 'vendor' and not exists (select from wedsync.organizations o
              where o.id = put_wedding_member.organization_id and o.kind in ('vendor', 'venue') and o.verified) then
         raise exception 'a vendor joins a wedding for a verified vendor organization' using errcode = 'WS422', hint = 'organization_id';

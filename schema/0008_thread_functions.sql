@@ -30,7 +30,7 @@ end
 $$;
 comment on function private.lock_thread(uuid) is 'Locks a thread for a change of access, its wedding first (R9). SQLSTATE WS404 if the caller does not see it.';
 
-create function private.require_host_or_owner(t wedsync.communication_threads) returns void
+create function private.require_owner_or_planner(t wedsync.communication_threads) returns void
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -42,7 +42,7 @@ begin
     end if;
 end
 $$;
-comment on function private.require_host_or_owner(wedsync.communication_threads) is 'SQLSTATE WS403 unless the caller owns the thread or is a planner of its wedding.';
+comment on function private.require_owner_or_planner(wedsync.communication_threads) is 'SQLSTATE WS403 unless the caller owns the thread or is a planner of its wedding.';
 
 create function app.create_thread(id uuid, wedding_id uuid, subject text, thread_type text, priority_level text, visibility text,
                                   wedding_context jsonb, metadata jsonb, people uuid[], roles text[]) returns app.change
@@ -87,7 +87,9 @@ declare
     added bigint;
     start bigint;
 begin
-    perform private.require_host_or_owner(t);
+    if person <> app.user_id() or add_participant.role = 'owner' then   -- an implicit host may add himself (R10)
+        perform private.require_owner_or_planner(t);
+    end if;
     if t.status in ('archived', 'frozen') then
         raise exception 'the thread is %', t.status using errcode = 'WS409';
     end if;
@@ -126,7 +128,7 @@ declare
     was text;
 begin
     if person <> app.user_id() then
-        perform private.require_host_or_owner(t);
+        perform private.require_owner_or_planner(t);
     end if;
     select p.role into was from wedsync.thread_participants p where p.thread_id = thread and p.user_id = person and p.left_at is null;
     if not found then

@@ -123,12 +123,12 @@ grant update (seen_at, read_at) on wedsync.inbox_items to wedsync_app;
 -- Text leaves only for one who may read it: the worker sees what the recipient of its context sees (R12).
 create policy worker on wedsync.communication_threads for select to wedsync_worker using (id = any ((select app.visible_threads())::uuid[]));
 create policy worker on wedsync.thread_messages for select to wedsync_worker
-    using (thread_id = any ((select app.visible_threads())::uuid[]) and app.sees((select app.user_id()), thread_id, seq));
+    using (thread_id = any ((select app.visible_threads())::uuid[]) and private.sees((select app.user_id()), thread_id, seq));
 grant select on wedsync.communication_threads, wedsync.thread_messages to wedsync_worker;
 reset role;
 
 set role wedsync_access;
-grant execute on function app.visible_threads(), app.sees(uuid, uuid, bigint), app.participants(uuid) to wedsync_worker;
+grant execute on function app.visible_threads(), private.sees(uuid, uuid, bigint), app.participants(uuid) to wedsync_worker;
 
 create function private.require_worker() returns void
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
@@ -199,7 +199,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select case
              when m.deleted_at is not null then 'deleted'
-             when p.left_at is not null or p.user_id is null or not app.sees(person, m.thread_id, m.seq) then 'removed'
+             when p.left_at is not null or p.user_id is null or not private.sees(person, m.thread_id, m.seq) then 'removed'
              when p.read_seq >= m.seq then 'read'
              when obstacle.category = 'ordinary' and p.muted_until > app.now() then 'muted'
              when not private.wants(person, obstacle.category, obstacle.channel) then 'preference'

@@ -56,7 +56,7 @@ as $$
 declare
     m wedsync.thread_messages;
 begin
-    select * into m from wedsync.thread_messages c where c.id = asked and app.sees(app.user_id(), c.thread_id, c.seq);
+    select * into m from wedsync.thread_messages c where c.id = asked and private.sees(app.user_id(), c.thread_id, c.seq);
     if m.id is null then
         raise exception 'no such message' using errcode = 'WS404';
     end if;
@@ -70,7 +70,7 @@ begin
           from wedsync.thread_participants p
           join wedsync.users u on u.id = p.user_id
           left join wedsync.deliveries d on d.message_id = m.id and d.user_id = p.user_id
-         where p.thread_id = m.thread_id and p.user_id <> m.sender_id and p.left_at is null and app.sees(p.user_id, p.thread_id, m.seq)
+         where p.thread_id = m.thread_id and p.user_id <> m.sender_id and p.left_at is null and private.sees(p.user_id, p.thread_id, m.seq)
          order by u.display_name, p.user_id, d.channel, d.created_at, d.id;
 end
 $$;

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import UUID
 
+from pydantic import BaseModel, create_model
 from routes.tickets import NewTicket
 from typing_extensions import TypedDict
 
@@ -38,9 +40,12 @@ class Operation:
     who: Literal["anybody", "a person", "a service"] = "a person"
 
 
-def _put(summary: str, model: Any) -> Operation:
+def _put(summary: str, model: type[BaseModel], *ids: str) -> Operation:
+    """The answer is what was stated, and the ids of the path."""
+    named: dict[str, Any] = dict.fromkeys(ids, (UUID, ...))
+    resource = create_model(f"{model.__name__}Resource", __base__=model, __doc__=model.__doc__, **named)
     return Operation(
-        summary, {200: model, 201: model}, (400, 401, 403, 415, 422), body=model, who="a service"
+        summary, {200: resource, 201: resource}, (400, 401, 403, 415, 422), body=model, who="a service"
     )
 
 
@@ -130,9 +135,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("PUT", "/directory/organizations/{organization_id}"): _put(
         "State an organization", directory_models.Organization
     ),
-    ("PUT", "/directory/users/{user_id}"): _put("State a person and his addresses", directory_models.User),
+    ("PUT", "/directory/users/{user_id}"): _put(
+        "State a person and his addresses", directory_models.User, "id"
+    ),
     ("PUT", "/directory/organizations/{organization_id}/members/{user_id}"): _put(
-        "State a member of an organization", directory_models.OrganizationMember
+        "State a member of an organization", directory_models.OrganizationMember, "organization_id", "user_id"
     ),
     ("DELETE", "/directory/organizations/{organization_id}/members/{user_id}"): Operation(
         "Take a member out of an organization, and of the weddings he worked at for it",
@@ -140,9 +147,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         (401, 403, 404, 422),
         who="a service",
     ),
-    ("PUT", "/directory/weddings/{wedding_id}"): _put("State a wedding", directory_models.Wedding),
+    ("PUT", "/directory/weddings/{wedding_id}"): _put("State a wedding", directory_models.Wedding, "id"),
     ("PUT", "/directory/weddings/{wedding_id}/members/{user_id}"): _put(
-        "State a member of a wedding", directory_models.WeddingMember
+        "State a member of a wedding", directory_models.WeddingMember, "wedding_id", "user_id"
     ),
     ("DELETE", "/directory/weddings/{wedding_id}/members/{user_id}"): Operation(
         "Take a member out of a wedding and all its threads",

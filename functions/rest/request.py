@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
@@ -13,6 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 from pydantic import BaseModel, ValidationError
 
 from wedsync.identity.principals import Principal, from_authorizer
+from wedsync.platform.clock import now
 from wedsync.platform.errors import FieldError, Invalid, Malformed, UnsupportedMediaType
 
 M = TypeVar("M", bound=BaseModel)
@@ -24,7 +24,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 def principal(router: BaseRouter) -> Principal:
     """Who is asking. Raises Unauthenticated, also for a token that expired since the gateway looked."""
     context: Mapping[str, Any] = router.current_event.raw_event["requestContext"].get("authorizer") or {}
-    return from_authorizer(context, datetime.now(UTC))
+    return from_authorizer(context, now())
 
 
 def body(router: BaseRouter, model: type[M]) -> M:
@@ -71,7 +71,10 @@ def _checked(model: type[M], stated: Any) -> M:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)
+    """Where a client looks: names and positions of its own, not which alternative of a model was tried."""
+    return ".".join(
+        str(part) for part in location if isinstance(part, int) or (part.isidentifier() and part.islower())
+    )
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

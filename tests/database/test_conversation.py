@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from tests.fixtures.postgres import Database
@@ -13,6 +14,7 @@ from tests.fixtures.wedding import (
     BEN,
     CARLO,
     FLORA,
+    OTHER_WEDDING,
     PETRA,
     PHIL,
     SERVICE,
@@ -337,3 +339,69 @@ def test_leaving_the_wedding_is_leaving_its_threads(wedding: Database) -> None:
     assert {c.thread_id: c.revoked for c in left.changes}[thread] == {CARLO.user_id}
     with pytest.raises(NotFound):
         texts(CARLO, thread)
+
+
+def test_lists_are_filtered_by_wedding_type_and_status(wedding: Database) -> None:
+    here = make_thread(by=PHIL, people=(), thread_type="contract")
+    there = make_thread(by=PHIL, people=(), wedding_id=OTHER_WEDDING)
+    closed = make_thread(by=PHIL, people=(), wedding_id=OTHER_WEDDING)
+    with psycopg.connect(wedding.superuser.dsn) as connection:
+        connection.execute(
+            "update wedsync.communication_threads set status = 'closed' where id = %s", [closed]
+        )
+
+    def listed(**filters: Any) -> set[UUID]:
+        return {UUID(t["id"]) for t in threads.page(PHIL, ThreadQuery(limit=100, **filters))["data"]} & {
+            here,
+            there,
+            closed,
+        }
+
+    assert listed() == {here, there, closed}
+    assert listed(wedding_id=WEDDING) == {here}
+    assert listed(wedding_id=OTHER_WEDDING) == {there, closed}
+    assert listed(thread_type="contract") == {here}
+    assert listed(status="closed") == {closed}
+    assert listed(wedding_id=OTHER_WEDDING, status="active") == {there}
+
+
+def test_a_thread_that_is_not_active_takes_no_messages_but_known_ones(wedding: Database) -> None:
+    thread = make_thread()
+    known = NewMessage(message="before", client_msg_id=new_id())
+    messages.send(FLORA, thread, [known])
+    with psycopg.connect(wedding.superuser.dsn) as connection:
+        connection.execute(
+            "update wedsync.communication_threads set status = 'closed' where id = %s", [thread]
+        )
+
+    assert isinstance(say(FLORA, thread).problem, Conflict)
+    assert messages.send(FLORA, thread, [known]).answer.results[0].status == "duplicate"
+    assert threads.get(FLORA, thread)["last_seq"] == 2
+
+
+def test_a_host_may_take_part_by_adding_himself(wedding: Database) -> None:
+    thread = make_thread(by=PETRA, people=(FLORA,), visibility="hosts")
+    say(FLORA, thread, "before")
+
+    with pytest.raises(Forbidden):
+        participants.add(ANA, thread, AddedParticipant(user_id=ANA.user_id, role="owner"))
+    with pytest.raises(Forbidden):
+        participants.add(ANA, thread, AddedParticipant(user_id=BEN.user_id))
+    participants.add(ANA, thread, AddedParticipant(user_id=ANA.user_id, history="all"))
+
+    assert say(ANA, thread).status == "ok"
+    assert texts(ANA, thread)[0] == "before"
+
+
+def test_a_message_is_known_by_the_same_print_for_ever(wedding: Database) -> None:
+    thread = make_thread()
+    say(ANA, thread, "Peonies", metadata={"a": 1}, priority_level="high")
+
+    (row,) = behind(
+        wedding,
+        "select encode(fingerprint, 'hex') as print from wedsync.thread_messages where thread_id = %(t)s",
+        t=thread,
+    )
+
+    # New fields of a message must not change it: every repetition from before would be refused.
+    assert row["print"] == "507e54f61ac7e11c659f824f7a6bfa05a1ec36c60d43b69d6988d17aa098f264"

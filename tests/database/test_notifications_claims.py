@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.database.test_conversation import make_thread, say
 from tests.fixtures.notifying import Notifying
@@ -225,7 +226,7 @@ def test_who_left_the_wedding_gets_no_text(notifying: Notifying) -> None:
 @pytest.mark.parametrize("table", ["thread_messages", "communication_threads"])
 def test_a_worker_of_its_own_sees_no_text(notifying: Notifying, table: str) -> None:
     planned(notifying)
-    count = psycopg.sql.SQL("select count(*) from {}").format(psycopg.sql.Identifier(table))
+    count = sql.SQL("select count(*) from {}").format(sql.Identifier(table))
 
     with psycopg.connect(notifying.database.worker.dsn) as connection:
         without = connection.execute(count).fetchone()
@@ -239,7 +240,7 @@ def test_a_worker_of_its_own_sees_no_text(notifying: Notifying, table: str) -> N
     "table", ["deliveries", "contact_points", "users", "thread_participants", "thread_events", "suppressions"]
 )
 def test_a_worker_reads_no_table_it_has_functions_for(notifying: Notifying, table: str) -> None:
-    query = psycopg.sql.SQL("select * from {}").format(psycopg.sql.Identifier(table))
+    query = sql.SQL("select * from {}").format(sql.Identifier(table))
 
     with (
         psycopg.connect(notifying.database.worker.dsn) as connection,

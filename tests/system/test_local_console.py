@@ -93,3 +93,14 @@ def test_the_page_says_what_runs_where(stack: RunningStack) -> None:
         assert said in page.body
     assert "Ana &amp; Ben" in page.body
     assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{}, {"name": "database"}, {"name": "dns", "running": False}, {"name": "database", "running": 0}, b"["],
+)
+def test_a_wrong_wish_about_a_service_changes_nothing(stack: RunningStack, wish: object) -> None:
+    answer = stack.local("POST", "/_local/services", wish)
+
+    assert (answer.status, answer.body["code"]) == (422, "invalid")
+    assert stack.call("GET", "/me", stack.token(stack.people()["Ana"])).status == 200

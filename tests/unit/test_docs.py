@@ -39,6 +39,12 @@ def test_every_link_leads_somewhere() -> None:
     assert dead == []
 
 
+def test_every_page_is_in_the_index() -> None:
+    pages = {path.name for path in (ROOT / "docs").iterdir() if path.is_file()} - {"README.md"}
+
+    assert pages - set(links(ROOT / "docs/README.md")) == set()
+
+
 def test_every_decision_is_in_the_index() -> None:
     records = {path.name for path in (ROOT / "docs/decisions").glob("0*.md")} - {"0000-index.md"}
 

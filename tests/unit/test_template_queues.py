@@ -55,7 +55,9 @@ def test_text_messages_come_one_record_at_a_time_and_the_rest_in_tens() -> None:
 
 def test_a_record_stays_hidden_for_six_times_as_long_as_its_function_may_run() -> None:
     """AWS asks for it: a throttled function is tried again for that long (Lambda guide, SQS event sources)."""
-    hidden = {queue.name: queue.properties.get("VisibilityTimeout", 0) for queue in resources("AWS::SQS::Queue")}
+    hidden = {
+        queue.name: queue.properties.get("VisibilityTimeout", 0) for queue in resources("AWS::SQS::Queue")
+    }
 
     assert all(
         hidden[queue_of(mapping)] >= 6 * timeouts()[function] for function, mapping in mappings().items()

@@ -67,7 +67,7 @@ def put_wedding(wedding_id: str) -> Response[str]:
 @router.put("/directory/weddings/<wedding_id>/members/<user_id>")
 def put_wedding_member(wedding_id: str, user_id: str) -> Response[str]:
     who, ids = _service(), (_named(wedding_id), _named(user_id))
-    return _stored(directory.put_wedding_member(who, *ids, body(router, WeddingMember)))
+    return _stored(deliver(participants.join_wedding(who, *ids, body(router, WeddingMember))))
 
 
 @router.delete("/directory/weddings/<wedding_id>/members/<user_id>")

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from request import answer, body, principal
 
 from wedsync.identity.tickets import DEVICE_ID, LIFETIME_SECONDS, issue
+from wedsync.platform.clock import now
 from wedsync.platform.settings import settings
-
-PROTOCOL = "wedsync.v1"
+from wedsync.realtime.protocol import SUBPROTOCOL
 
 router = APIGatewayRouter()
 
@@ -27,13 +27,14 @@ class NewTicket(BaseModel):
 
 @router.post("/realtime/tickets")
 def create_ticket() -> Response[str]:
-    ticket = issue(principal(router), body(router, NewTicket).device_id)
+    who = principal(router)
+    ticket = issue(who, body(router, NewTicket).device_id)
     return answer(
         201,
         {
             "ticket": ticket,
             "url": settings().websocket_url,
-            "expires_in": LIFETIME_SECONDS,
-            "protocol": PROTOCOL,
+            "expires_in": min(LIFETIME_SECONDS, who.expires_at - int(now().timestamp())),
+            "protocol": SUBPROTOCOL,
         },
     )

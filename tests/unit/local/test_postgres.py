@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local import privileges
+from local import pg_binaries, privileges
 from local.pg_binaries import Kind, available, find_binaries
 from local.postgres import Postgres
 from local.processes import LocalError, free_port
@@ -200,3 +200,22 @@ def test_an_ordinary_user_needs_no_tricks(own_home: Path, kind: Kind, uid: int) 
     )
 
     assert (done.stdout.split(), done.stderr) == ([str(uid), str(uid)], "")
+
+
+@as_root
+def test_root_without_any_way_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privileges, "_namespace", lambda: ("false",))
+    monkeypatch.setattr(privileges, "other_user", lambda uid: ("no-such-program", str(uid)))
+    server = Postgres(tmp_path / "postgres", free_port(), durable=False)
+
+    with pytest.raises(LocalError, match="PostgreSQL refuses root, and neither"):
+        server.prepare()
+
+
+def test_a_machine_without_any_postgresql_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pg_binaries, "available", list)
+
+    with pytest.raises(
+        LocalError, match=r"no usable PostgreSQL on this machine \(found: none\); run `make setup`"
+    ):
+        find_binaries()

@@ -106,8 +106,8 @@ def _values(thread_id: UUID, message: NewMessage) -> dict[str, Any]:
 
 
 def _fingerprint(message: NewMessage) -> bytes:
-    """Tells the same message from another one under the same client_msg_id."""
-    asked = message.model_dump(mode="json", exclude={"client_msg_id"})
+    """Tells the same message from another one under the same client_msg_id, also after new fields have come (R13)."""
+    asked = message.model_dump(mode="json", exclude={"client_msg_id"}, exclude_defaults=True)
     return sha256(json.dumps(asked, sort_keys=True).encode()).digest()
 
 

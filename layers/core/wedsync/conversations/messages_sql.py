@@ -81,23 +81,33 @@ HEAD: Final[LiteralString] = (
     "select last_seq as head_seq, app.epoch() as epoch from communication_threads where id = %(thread_id)s"
 )
 
-# Cursors only rise, never beyond the head, and only within their epoch (R2, R4, R15).
-_RISE: Final[LiteralString] = """
+# Cursors only rise, never beyond the head, and only within their epoch (R2, R4, R15). Two devices of one person name
+# their threads in any order: the rows are locked in one.
+_STATED: Final[LiteralString] = """
+    with stated as materialized (
+        select p.thread_id, least(s.seq, t.last_seq) as seq
+          from thread_participants p
+          join unnest(%(thread_ids)s::uuid[], %(seqs)s::bigint[]) s (thread_id, seq) on s.thread_id = p.thread_id
+          join communication_threads t on t.id = p.thread_id
+         where p.user_id = (select app.user_id()) and p.left_at is null and app.epoch() = %(epoch)s
+         order by p.thread_id
+           for no key update of p
+    )
+    update thread_participants p
+"""
+_MOVED: Final[LiteralString] = """
            changed_xid = pg_current_xact_id()::text::bigint
-      from unnest(%(thread_ids)s::uuid[], %(seqs)s::bigint[]) stated (thread_id, seq)
-      join communication_threads t on t.id = stated.thread_id
-     where p.thread_id = t.id and p.user_id = (select app.user_id()) and p.left_at is null and app.epoch() = %(epoch)s
+      from stated
+     where p.thread_id = stated.thread_id and p.user_id = (select app.user_id())
 """
 DELIVERED: Final[LiteralString] = (
-    "update thread_participants p set delivered_seq = least(stated.seq, t.last_seq),"
-    + _RISE
-    + " and least(stated.seq, t.last_seq) > p.delivered_seq"
+    _STATED + "set delivered_seq = stated.seq," + _MOVED + " and stated.seq > p.delivered_seq"
 )
 READ: Final[LiteralString] = (
-    "update thread_participants p set read_seq = least(stated.seq, t.last_seq),"
-    " delivered_seq = greatest(p.delivered_seq, least(stated.seq, t.last_seq)),"
-    + _RISE
-    + " and least(stated.seq, t.last_seq) > p.read_seq"
+    _STATED
+    + "set read_seq = stated.seq, delivered_seq = greatest(p.delivered_seq, stated.seq),"
+    + _MOVED
+    + " and stated.seq > p.read_seq"
 )
 
 CURSORS: Final[LiteralString] = """

@@ -6,13 +6,15 @@ import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
+from wedsync.platform.ids import CANONICAL
 from wedsync.trust.sanitising import normalise
 
 MESSAGE_CHARACTERS = 8_000
 SUBJECT_CHARACTERS = 200
 FACTS_BYTES = 4_096
+FACTS_DEPTH = 8
 PARTICIPANTS = 100
 MENTIONS = 50
 PAGE = 100
@@ -45,7 +47,7 @@ def _clean_message(text: str) -> str:
 
 def _clean_line(text: str) -> str:
     cleaned = normalise(text).strip()
-    if not cleaned or "\n" in cleaned or "\t" in cleaned:
+    if "\t" in cleaned or len(cleaned.splitlines()) != 1:
         raise ValueError("one line that is not empty")
     if len(cleaned) > SUBJECT_CHARACTERS:
         raise ValueError(f"longer than {SUBJECT_CHARACTERS} characters")
@@ -53,18 +55,37 @@ def _clean_line(text: str) -> str:
 
 
 def _storable(facts: dict[str, Any]) -> dict[str, Any]:
-    """PostgreSQL's jsonb refuses NUL and lone surrogates; a fact is not a place for long text."""
+    """PostgreSQL's jsonb refuses NUL and lone surrogates; facts are few and flat, not a place for long text."""
+    if not _flat(facts, FACTS_DEPTH):
+        raise ValueError(f"more than {FACTS_DEPTH} levels deep, or with NUL in it")
     try:
         written = json.dumps(facts, ensure_ascii=False, allow_nan=False).encode()
-    except (UnicodeEncodeError, ValueError, RecursionError):
+    except (UnicodeEncodeError, ValueError):
         raise ValueError("not storable as JSON") from None
     if len(written) > FACTS_BYTES:
         raise ValueError(f"longer than {FACTS_BYTES} bytes of JSON")
-    if b"\\u0000" in written:
-        raise ValueError("NUL cannot be stored")
     return facts
 
 
+def _flat(value: JsonValue, levels: int) -> bool:
+    """Whether there are at most so many levels, and NUL in none of them."""
+    if isinstance(value, str):
+        return "\0" not in value
+    if isinstance(value, dict):
+        return levels > 0 and all("\0" not in name and _flat(value[name], levels - 1) for name in value)
+    return not isinstance(value, list) or (levels > 0 and all(_flat(each, levels - 1) for each in value))
+
+
+def _canonical(stated: object) -> object:
+    """Ids come back as they went: of the forms of a UUID only the one we write ourselves is taken."""
+    if isinstance(stated, str) and not CANONICAL.fullmatch(stated):
+        raise ValueError("a UUID in the hyphenated form")
+    return stated
+
+
+Id = Annotated[UUID, BeforeValidator(_canonical)]
+Seq = Annotated[int, Field(strict=True, ge=0, le=2**62)]
+Epoch = Annotated[str, Field(pattern=r"^[!-~]{1,32}$")]
 Text = Annotated[str, Field(min_length=1, max_length=MESSAGE_CHARACTERS), AfterValidator(_clean_message)]
 Line = Annotated[str, Field(min_length=1, max_length=SUBJECT_CHARACTERS), AfterValidator(_clean_line)]
 Facts = Annotated[dict[str, Any], AfterValidator(_storable)]
@@ -81,10 +102,10 @@ class NewMessage(Stated):
     """A message to send; the same `client_msg_id` again is the same message (R13)."""
 
     message: Text
-    client_msg_id: UUID
+    client_msg_id: Id
     message_type: Literal["text"] = "text"
-    parent_message_id: UUID | None = None
-    mentions: tuple[UUID, ...] = Field(default=(), max_length=MENTIONS)
+    parent_message_id: Id | None = None
+    mentions: tuple[Id, ...] = Field(default=(), max_length=MENTIONS)
     priority_level: MessagePriority = "normal"
     wedding_context: Facts = {}
     metadata: Facts = {}
@@ -93,14 +114,14 @@ class NewMessage(Stated):
 class NewParticipant(Stated):
     """Somebody who is in a thread from its beginning."""
 
-    user_id: UUID
+    user_id: Id
     role: Role = "participant"
 
 
 class NewThread(Stated):
     """A thread, the people in it, and perhaps its first message."""
 
-    wedding_id: UUID
+    wedding_id: Id
     subject: Line
     thread_type: ThreadType = "general"
     priority_level: ThreadPriority = "normal"
@@ -120,13 +141,13 @@ class NewThread(Stated):
 class FromSeq(Stated):
     """History from this seq on."""
 
-    from_seq: int = Field(ge=1, le=2**62)
+    from_seq: Annotated[int, Field(strict=True, ge=1, le=2**62)]
 
 
 class AddedParticipant(Stated):
     """Somebody to add to a thread, and how much of its history he sees (R6)."""
 
-    user_id: UUID
+    user_id: Id
     role: Role = "participant"
     history: Literal["none", "all"] | FromSeq = "none"
 
@@ -134,14 +155,14 @@ class AddedParticipant(Stated):
 class Cursor(Stated):
     """How far a person has read, or a device has stored, within an epoch."""
 
-    seq: int = Field(ge=0, le=2**62)
-    epoch: str = Field(min_length=1, max_length=32)
+    seq: Seq
+    epoch: Epoch
 
 
 class ThreadQuery(Stated):
     """Filters of GET /threads."""
 
-    wedding_id: UUID | None = None
+    wedding_id: Id | None = None
     thread_type: ThreadType | None = None
     status: Status | None = None
     limit: int = Field(default=50, ge=1, le=PAGE)

@@ -9,6 +9,9 @@ from typing_extensions import TypedDict
 from wedsync.conversations import resources, threads_sql
 from wedsync.conversations.events import Committed, changes
 from wedsync.conversations.models import AddedParticipant, FromSeq
+from wedsync.identity import directory_sql
+from wedsync.identity.directory import Stored, stored
+from wedsync.identity.directory_models import WeddingMember
 from wedsync.platform.context import Caller
 from wedsync.platform.db import Statement, transaction
 from wedsync.platform.errors import NotFound
@@ -61,6 +64,18 @@ def remove(who: Caller, thread_id: UUID, user_id: UUID) -> Committed[None]:
     """Remove a participant, or leave. Raises NotFound, Forbidden, Conflict (the last owner)."""
     values = {"thread_id": thread_id, "user_id": user_id}
     return _committed(who, (threads_sql.REMOVE, values))
+
+
+def join_wedding(who: Caller, wedding_id: UUID, user_id: UUID, stated: WeddingMember) -> Committed[Stored]:
+    """State a member of a wedding; another role may end what he read along as a host (R10).
+
+    Raises Forbidden unless a service asks, Invalid for a wedding, user or organization that is unknown, an
+    organization that the person is no member of, and a vendor that is not verified (W5).
+    """
+    named = {"wedding_id": wedding_id, "user_id": user_id}
+    put = (directory_sql.PUT_WEDDING_MEMBER, {**named, **stated.model_dump()})
+    rows, revoked = transaction(who, put, _REVOKED)
+    return Committed(stored(named, stated, rows), changes([], revoked))
 
 
 def leave_wedding(who: Caller, wedding_id: UUID, user_id: UUID) -> Committed[None]:

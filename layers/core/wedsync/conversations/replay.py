@@ -15,6 +15,7 @@ from wedsync.conversations.events import Event, event
 from wedsync.platform import cursors as signed
 from wedsync.platform.context import Caller
 from wedsync.platform.db import Rows, transaction
+from wedsync.platform.errors import Internal
 from wedsync.platform.observability import logger
 
 GAP = 5_000  # events; beyond it loading the newest page is cheaper than replaying
@@ -146,10 +147,9 @@ def _contiguous(lines: Sequence[Mapping[str, Any]], after: int, last: int) -> It
 def _check_holes(
     thread_id: UUID, windows: Sequence[tuple[int, int]], seen: set[int], after: int, last: int
 ) -> None:
-    """Inside a window nothing is hidden: any other hole is an internal error and an alarm (R8)."""
+    """Raises Internal for a hole inside a window, where nothing is hidden (R8): an alarm watches for this line."""
     spans = [(max(start, after + 1), min(end, last)) for start, end in windows]
-    expected = {seq for start, end in spans for seq in range(start, end + 1)}
-    if expected - seen:
-        logger().error(
-            "hole in the log", extra={"thread_id": str(thread_id), "seqs": sorted(expected - seen)[:10]}
-        )
+    missing = {seq for start, end in spans for seq in range(start, end + 1)} - seen
+    if missing:
+        logger().error("hole in the log", extra={"thread_id": str(thread_id), "seqs": sorted(missing)[:10]})
+        raise Internal

@@ -37,6 +37,8 @@ CHANGED: Final[LiteralString] = (
     + MINE
     + """
      where %(since)s::bigint is null or t.changed_xid >= %(since)s or p.changed_xid >= %(since)s
+        or exists (select from thread_access a
+                    where a.user_id = (select app.user_id()) and a.thread_id = t.id and a.changed_xid >= %(since)s)
      order by t.last_activity_at desc, t.id desc
 """
 )

@@ -20,7 +20,6 @@ from wedsync.identity.directory_models import (
     Stated,
     User,
     Wedding,
-    WeddingMember,
 )
 from wedsync.identity.principals import Principal
 from wedsync.platform.db import Rows, transaction
@@ -86,13 +85,6 @@ def put_wedding(who: Principal, wedding_id: UUID, stated: Wedding) -> Stored:
     return _put(who, directory_sql.PUT_WEDDING, {"id": wedding_id}, stated)
 
 
-def put_wedding_member(who: Principal, wedding_id: UUID, user_id: UUID, stated: WeddingMember) -> Stored:
-    """Raises Forbidden unless a service asks, Invalid for a wedding, user or organization that is unknown,
-    an organization that the person is no member of, and a vendor that is not verified (W5)."""
-    named = {"wedding_id": wedding_id, "user_id": user_id}
-    return _put(who, directory_sql.PUT_WEDDING_MEMBER, named, stated)
-
-
 def profile(who: Principal) -> Profile:
     """The caller as the directory knows him; a valid token of somebody it does not know is no error (R5)."""
     users, contact_points, organizations, weddings = transaction(
@@ -117,9 +109,14 @@ def profile(who: Principal) -> Profile:
 
 def _put(who: Principal, statement: LiteralString, named: Mapping[str, UUID], stated: Stated) -> Stored:
     who.require_service()
-    ((row,),) = transaction(who, (statement, {**named, **stated.model_dump()}))
+    (rows,) = transaction(who, (statement, {**named, **stated.model_dump()}))
+    return stored(named, stated, rows)
+
+
+def stored(named: Mapping[str, UUID], stated: Stated, rows: Rows) -> Stored:
+    """The resource as stated, and whether the statement's row says that it is new."""
     names = {name: str(value) for name, value in named.items()}
-    return Stored({**names, **stated.model_dump(mode="json")}, row["created"])
+    return Stored({**names, **stated.model_dump(mode="json")}, rows[0]["created"])
 
 
 def _address(contact_points: Rows, channel: str) -> str | None:

@@ -16,10 +16,13 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from wedsync.platform import aws, context
-from wedsync.platform.db_errors import RESTORED, problem_of
+from wedsync.platform.db_errors import problem_of
 from wedsync.platform.settings import settings
 
 CONNECT_SECONDS = 2
+SILENCE_SECONDS = (
+    2  # of a host that acknowledges nothing; a host that works on a statement has the role's limit
+)
 
 Statement = tuple[LiteralString, Mapping[str, Any]]
 Rows = list[DictRow]
@@ -43,7 +46,7 @@ def transaction(who: context.Caller, *statements: Statement) -> list[Rows]:
     try:
         rows = _run(connection, [*opening, _BEGIN, enter, *statements, _COMMIT])
     except psycopg.Error as error:
-        _recover(connection, error.sqlstate)
+        _recover(connection, checked=not opening)
         raise problem_of(error) from error
     return rows[len(opening) + 2 : -1]
 
@@ -57,8 +60,10 @@ def _run(connection: psycopg.Connection[DictRow], statements: Sequence[Statement
 def _connected() -> tuple[psycopg.Connection[DictRow], list[Statement]]:
     """The connection of this environment, and what a new one has to say first (R4)."""
     global _connection
-    if _connection is not None and not _connection.closed and not _hung_up(_connection):
-        return _connection, []
+    if _connection is not None and not _connection.closed:
+        if not _hung_up(_connection):
+            return _connection, []
+        _connection.close()
     _connection = _connect()
     return _connection, [("select app.check_cluster(%(cluster)s)", {"cluster": settings().database_cluster})]
 
@@ -81,6 +86,10 @@ def _connect() -> psycopg.Connection[DictRow]:
             user=user,
             password=password,
             connect_timeout=CONNECT_SECONDS,
+            tcp_user_timeout=SILENCE_SECONDS * 1000,
+            keepalives_idle=SILENCE_SECONDS,
+            keepalives_interval=1,
+            keepalives_count=2,
             autocommit=True,
             prepare_threshold=None,
             row_factory=dict_row,
@@ -91,9 +100,9 @@ def _connect() -> psycopg.Connection[DictRow]:
         raise problem_of(error) from error
 
 
-def _recover(connection: psycopg.Connection[DictRow], state: str | None) -> None:
-    """Leave the connection idle, or closed if it is no use."""
-    if state == RESTORED:
+def _recover(connection: psycopg.Connection[DictRow], *, checked: bool) -> None:
+    """Leave the connection idle; closed if it is broken, or not yet known to belong to our cluster (R4)."""
+    if not checked:
         connection.close()
         return
     try:

@@ -6,14 +6,12 @@ import psycopg
 
 from wedsync.platform.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem, Unavailable
 
-RESTORED = "WS503"  # app.check_cluster: this is not the cluster of the epoch (R4)
-
 # States that the schema's functions raise.
 _RAISED: dict[str, type[Problem]] = {"WS403": Forbidden, "WS404": NotFound, "WS409": Conflict}
 # Classes of SQLSTATE (PostgreSQL manual, appendix A) that pass by themselves: connection, resources, operator
 # intervention, deadlock and serialisation, lock time-out, a failed-over writer.
 _PASSING_CLASSES = frozenset({"08", "53", "57", "40"})
-_PASSING_STATES = frozenset({RESTORED, "55P03", "25P03", "25006"})
+_PASSING_STATES = frozenset({"WS503", "55P03", "25P03", "25006"})
 
 
 def problem_of(error: psycopg.Error) -> Exception:

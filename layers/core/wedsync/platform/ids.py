@@ -11,7 +11,7 @@ from uuid import UUID
 
 from wedsync.platform.errors import NotFound, Problem
 
-_CANONICAL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+CANONICAL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 _lock = threading.Lock()
@@ -41,6 +41,6 @@ def parse_uuid(text: str, problem: Callable[[], Problem] = NotFound) -> UUID:
 
     `NotFound` suits an id in a path: an id that cannot exist is a thing that does not exist.
     """
-    if not _CANONICAL.fullmatch(text):
+    if not CANONICAL.fullmatch(text):
         raise problem()
     return UUID(text)

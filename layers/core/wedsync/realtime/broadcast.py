@@ -7,7 +7,7 @@ pushed is found by the client's next sync, and what the planner does not hear of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -15,12 +15,11 @@ from wedsync.conversations.events import Change, Committed, Event
 from wedsync.notifications import kicks
 from wedsync.platform import aws
 from wedsync.platform.observability import logger
-from wedsync.realtime import connections, paging, poster
+from wedsync.realtime import connections, paging, poster, sessions
 from wedsync.realtime.connections import Connection
 from wedsync.realtime.frames import encode
 from wedsync.realtime.poster import Outcome
 from wedsync.realtime.protocol import AccessFrame
-from wedsync.realtime.sessions import TOKEN_EXPIRED
 
 KICK_SECONDS = 0.5
 HANDSHAKE_SECONDS = 30  # API Gateway gives `$connect` 29 s to answer
@@ -100,24 +99,24 @@ def _tidy(current: Sequence[Connection], outcomes: dict[str, Outcome]) -> None:
     A handshake that is still being answered is registered but cannot be posted to: its 410 is no death.
     """
     opened_before = time.time() - HANDSHAKE_SECONDS
-    for each in current:
-        outcome = outcomes.get(each.connection_id)
-        if outcome is Outcome.GONE and each.connected_at < opened_before:
-            _try(connections.remove, each)
-        elif outcome is Outcome.LAGGING:
-            _try(connections.mark_lagging, each)
+    gone = [each for each in current if outcomes.get(each.connection_id) is Outcome.GONE]
+    slow = [each for each in current if outcomes.get(each.connection_id) is Outcome.LAGGING]
+    _try_all((connections.remove, each) for each in gone if each.connected_at < opened_before)
+    _try_all((connections.mark_lagging, each) for each in slow)
 
 
 def _dismiss(expired: Sequence[Connection]) -> None:
     """Those whose identity has run out hear that instead of the event, once."""
     if expired:
-        poster.post(encode(TOKEN_EXPIRED), [each.connection_id for each in expired])
-    for each in expired:
-        _try(connections.remove, each)
+        sessions.end([each.connection_id for each in expired], sessions.TOKEN_EXPIRED)
+    _try_all((connections.remove, each) for each in expired)
 
 
-def _try(act: Callable[[Connection], object], connection: Connection) -> None:
-    try:
-        act(connection)
-    except aws.AwsError as error:
-        logger().warning("connection left as it was", extra={"code": error.code})
+def _try_all(acts: Iterable[tuple[Callable[[Connection], object], Connection]]) -> None:
+    """The sender waits for this: what the table does not take at once is found again by the next push."""
+    for act, connection in acts:
+        try:
+            act(connection)
+        except aws.AwsError as error:
+            logger().warning("connections left as they were", extra={"code": error.code})
+            return

@@ -21,6 +21,7 @@ LIFETIME_SECONDS = 2 * 60 * 60  # API Gateway ends a connection after two hours
 KEPT_SECONDS = LIFETIME_SECONDS + 60 * 60  # after the last connect no connection of the item is alive
 MAX_DEVICES = 10
 MAX_KEYS = 100  # of one BatchGetItem
+WRITE_SECONDS = 0.25  # of one update of what is known about a connection
 READ_SECONDS = 0.25  # a send waits no longer for the list of connections
 READ_ATTEMPTS = 4
 CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -156,7 +157,7 @@ def _update(connection: Connection, expression: str, condition: str, values: Ite
         "ExpressionAttributeValues": {":id": {"S": connection.connection_id}, **(values or {})},
     }
     try:
-        aws.call("dynamodb", "UpdateItem", request)
+        aws.call("dynamodb", "UpdateItem", request, seconds=WRITE_SECONDS)
     except aws.AwsError as error:
         if error.code == CONDITION_FAILED:
             return False

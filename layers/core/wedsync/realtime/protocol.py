@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from wedsync.conversations.events import Event
-from wedsync.conversations.models import Cursor, NewMessage
+from wedsync.conversations.models import Cursor, Epoch, Id, NewMessage, Seq
 from wedsync.conversations.replay import ChangedThread, Reason
 
 SUBPROTOCOL = "wedsync.v1"
@@ -23,8 +23,6 @@ MAX_CURSORS = 200
 MAX_EVENTS = 300
 
 CorrelationId = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
-Epoch = Annotated[str, Field(min_length=1, max_length=32)]
-Seq = Annotated[int, Field(ge=0, le=2**62)]
 
 
 class ClientFrame(BaseModel):
@@ -40,8 +38,8 @@ class Sync(ClientFrame):
     action: Literal["sync"]
     id: CorrelationId
     since: str | None = Field(default=None, max_length=500)
-    cursors: dict[UUID, Cursor] = Field(default={}, max_length=MAX_CURSORS)
-    limit: int = Field(default=MAX_EVENTS, ge=1, le=MAX_EVENTS)
+    cursors: dict[Id, Cursor] = Field(default={}, max_length=MAX_CURSORS)
+    limit: int = Field(default=MAX_EVENTS, ge=1, le=MAX_EVENTS, strict=True)
 
 
 class Send(ClientFrame):
@@ -59,7 +57,7 @@ class Ack(ClientFrame):
     action: Literal["ack"]
     id: CorrelationId | None = None
     epoch: Epoch
-    cursors: dict[UUID, Seq] = Field(min_length=1, max_length=MAX_CURSORS)
+    cursors: dict[Id, Seq] = Field(min_length=1, max_length=MAX_CURSORS)
 
 
 class Read(ClientFrame):
@@ -198,4 +196,6 @@ class ErrorFrame(TypedDict):
 
 
 class PongFrame(TypedDict):
+    """The gateway is there."""
+
     type: Literal["pong"]
