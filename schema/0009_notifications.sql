@@ -185,30 +185,36 @@ comment on function private.advance_delivery(uuid, text, timestamptz, text, text
     'What is learned of a delivery, in any order and any number of times: the state only rises, times keep the earliest. Whether it moved.';
 
 create function private.wants(person uuid, category text, channel text) returns boolean
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select channel = 'inbox' or category = 'emergency'
+begin
+    return channel = 'inbox' or category = 'emergency'
         or coalesce((select p.enabled from wedsync.notification_preferences p
                       where p.user_id = person and p.category = wants.category and p.channel = wants.channel),
-                    channel = 'push' or category = 'urgent')
+                    channel = 'push' or category = 'urgent');
+end
 $$;
 comment on function private.wants(uuid, text, text) is 'A person''s preference, else the default: push for everything, e-mail and SMS for what is urgent.';
 
+-- plpgsql, like all that is asked for each delivery: it keeps its plans, a definer function in SQL is planned at every call.
 create function private.obstacle(message uuid, person uuid, category text, channel text, address_hash bytea) returns text
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select case
-             when m.deleted_at is not null then 'deleted'
-             when p.left_at is not null or p.user_id is null or not app.sees(person, m.thread_id, m.seq) then 'removed'
-             when p.read_seq >= m.seq then 'read'
-             when obstacle.category = 'ordinary' and p.muted_until > app.now() then 'muted'
-             when not private.wants(person, obstacle.category, obstacle.channel) then 'preference'
-             when exists (select from wedsync.suppressions s where s.channel = obstacle.channel and s.address_hash = obstacle.address_hash)
-                  then 'suppressed'
-           end
-      from wedsync.thread_messages m
-      left join wedsync.thread_participants p on p.thread_id = m.thread_id and p.user_id = person
-     where m.id = obstacle.message
+begin
+    return (
+        select case
+                 when m.deleted_at is not null then 'deleted'
+                 when p.left_at is not null or p.user_id is null or not app.sees(person, m.thread_id, m.seq) then 'removed'
+                 when p.read_seq >= m.seq then 'read'
+                 when obstacle.category = 'ordinary' and p.muted_until > app.now() then 'muted'
+                 when not private.wants(person, obstacle.category, obstacle.channel) then 'preference'
+                 when exists (select from wedsync.suppressions s where s.channel = obstacle.channel and s.address_hash = obstacle.address_hash)
+                      then 'suppressed'
+               end
+          from wedsync.thread_messages m
+          left join wedsync.thread_participants p on p.thread_id = m.thread_id and p.user_id = person
+         where m.id = obstacle.message);
+end
 $$;
 comment on function private.obstacle(uuid, uuid, text, text, bytea) is
     'Why a person must not be told of a message in this way, or null. Asked when it is planned and again when it is claimed (R23).';
@@ -273,14 +279,20 @@ create type app.claim as (
 comment on type app.claim is 'A delivery as the worker that claimed it needs it, with the address.';
 
 create function private.claim(d wedsync.deliveries) returns app.claim
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select (d.id, d.claim_token, d.message_id, m.thread_id, d.user_id, d.channel, d.lane, d.category, d.contact_point_id,
-            coalesce(c.address, d.user_id::text), d.attempt, d.claimed_at, d.possible_duplicate, u.locale, u.time_zone)::app.claim
+declare
+    claim app.claim;
+begin
+    select d.id, d.claim_token, d.message_id, m.thread_id, d.user_id, d.channel, d.lane, d.category, d.contact_point_id,
+           coalesce(c.address, d.user_id::text), d.attempt, d.claimed_at, d.possible_duplicate, u.locale, u.time_zone
+      into strict claim
       from wedsync.thread_messages m
       join wedsync.users u on u.id = d.user_id
       left join wedsync.contact_points c on c.id = d.contact_point_id
-     where m.id = d.message_id
+     where m.id = d.message_id;
+    return claim;
+end
 $$;
 comment on function private.claim(wedsync.deliveries) is 'A claimed delivery with its address; the inbox is addressed by the user id.';
 
@@ -293,19 +305,19 @@ begin
     perform private.require_worker();
     update wedsync.deliveries c
        set (status, reason, attempt, claim_token, claimed_at, updated_at) = (
-           select coalesce(verdict.status, 'sending'), coalesce(verdict.reason, c.reason),
-                  c.attempt + case when verdict.status is null then 1 else 0 end,
-                  case when verdict.status is null then token end, case when verdict.status is null then app.now() end, app.now()
-             from (select case when why = 'expired' then 'expired' when why = 'suppressed' then 'suppressed'
-                               when why is not null then 'cancelled' end as status, why as reason
-                     from (select case when c.expires_at <= app.now() then 'expired'
-                                       when c.channel <> 'inbox' and c.contact_point_id is null then 'address_gone'
-                                       else private.obstacle(c.message_id, c.user_id, c.category, c.channel, c.address_hash) end as why) asked
-                  ) verdict)
+           select case when why is null then 'sending' when why in ('expired', 'suppressed') then why else 'cancelled' end,
+                  coalesce(why, c.reason), c.attempt + (why is null)::integer,
+                  case when why is null then token end, case when why is null then asked.at end, asked.at
+             from (select now.at,
+                          case when c.expires_at <= now.at then 'expired'
+                               when c.channel <> 'inbox' and c.contact_point_id is null then 'address_gone'
+                               else private.obstacle(c.message_id, c.user_id, c.category, c.channel, c.address_hash) end as why
+                     from app.now() now (at)
+                   offset 0) asked)
      where c.id = delivery and c.status = 'queued' and c.not_before <= app.now()
     returning c.* into d;
     if d.status = 'sending' then
-        return query select (private.claim(d)).*;
+        return next private.claim(d);
     end if;
 end
 $$;
@@ -411,7 +423,7 @@ as $$
 begin
     perform private.require_worker();
     return query
-        select (private.claim(d)).* from wedsync.deliveries d
+        select claim.* from wedsync.deliveries d cross join lateral private.claim(d) claim
          where d.status = 'unknown' and d.channel = 'sms' and d.claimed_at < app.now() - older_than order by d.lane, d.claimed_at limit up_to;
 end
 $$;

@@ -8,6 +8,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import psycopg
+import psycopg.sql
 import pytest
 
 from tests.database.test_conversation import make_thread, say
