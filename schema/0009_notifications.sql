@@ -296,6 +296,24 @@ end
 $$;
 comment on function private.claim(wedsync.deliveries) is 'A claimed delivery with its address; the inbox is addressed by the user id.';
 
+create function private.hand_over(d wedsync.deliveries) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    update wedsync.deliveries c
+       set status = 'queued', reason = null, user_id = heir.user_id, contact_point_id = heir.id
+      from (select a.id, a.user_id
+              from wedsync.thread_messages m
+              join wedsync.thread_participants p on p.thread_id = m.thread_id and p.user_id not in (m.sender_id, d.user_id)
+              join wedsync.contact_points a on a.user_id = p.user_id and sha256(convert_to(a.address, 'UTF8')) = d.address_hash
+             where m.id = d.message_id and private.obstacle(d.message_id, p.user_id, d.category, d.channel, d.address_hash) is null
+             order by a.user_id limit 1) heir
+     where c.id = d.id;
+    return found;
+end
+$$;
+comment on function private.hand_over(wedsync.deliveries) is 'Whether somebody else with the same address still wants a delivery that its first recipient does not: it is his then.';
+
 create function app.claim_delivery(delivery uuid, token uuid) returns setof app.claim
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -303,19 +321,22 @@ declare
     d wedsync.deliveries;
 begin
     perform private.require_worker();
-    update wedsync.deliveries c
-       set (status, reason, attempt, claim_token, claimed_at, updated_at) = (
-           select case when why is null then 'sending' when why in ('expired', 'suppressed') then why else 'cancelled' end,
-                  coalesce(why, c.reason), c.attempt + (why is null)::integer,
-                  case when why is null then token end, case when why is null then asked.at end, asked.at
-             from (select now.at,
-                          case when c.expires_at <= now.at then 'expired'
-                               when c.channel <> 'inbox' and c.contact_point_id is null then 'address_gone'
-                               else private.obstacle(c.message_id, c.user_id, c.category, c.channel, c.address_hash) end as why
-                     from app.now() now (at)
-                   offset 0) asked)
-     where c.id = delivery and c.status = 'queued' and c.not_before <= app.now()
-    returning c.* into d;
+    loop
+        update wedsync.deliveries c
+           set (status, reason, attempt, claim_token, claimed_at, updated_at) = (
+               select case when why is null then 'sending' when why in ('expired', 'suppressed') then why else 'cancelled' end,
+                      coalesce(why, c.reason), c.attempt + (why is null)::integer,
+                      case when why is null then token end, case when why is null then asked.at end, asked.at
+                 from (select now.at,
+                              case when c.expires_at <= now.at then 'expired'
+                                   when c.channel <> 'inbox' and c.contact_point_id is null then 'address_gone'
+                                   else private.obstacle(c.message_id, c.user_id, c.category, c.channel, c.address_hash) end as why
+                         from app.now() now (at)
+                       offset 0) asked)
+         where c.id = delivery and c.status = 'queued' and c.not_before <= app.now()
+        returning c.* into d;
+        exit when d.status is distinct from 'cancelled' or not private.hand_over(d);
+    end loop;
     if d.status = 'sending' then
         return next private.claim(d);
     end if;
