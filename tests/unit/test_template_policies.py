@@ -144,6 +144,7 @@ def test_each_worker_may_do_what_it_does_and_nothing_else(lane: str) -> None:
         "Sms": {("secretsmanager:GetSecretValue", "TwilioSecret")},
     }
 
+    assert set(own) == {"Planner", *CHANNELS}
     for name, more in own.items():
         queue = f"{'Events' if name == 'Planner' else name}{lane}Queue"
         received = {
