@@ -445,10 +445,11 @@ begin
     perform private.require_worker();
     return query
         select claim.* from wedsync.deliveries d cross join lateral private.claim(d) claim
-         where d.status = 'unknown' and d.channel = 'sms' and d.claimed_at < app.now() - older_than order by d.lane, d.claimed_at limit up_to;
+         where d.status = 'unknown' and d.channel = 'sms' and d.claimed_at < app.now() - older_than and d.expires_at > app.now()
+         order by d.lane, d.claimed_at limit up_to;
 end
 $$;
-comment on function app.unknown_deliveries(interval, integer) is 'SMS of which nobody knows whether they went out: to be asked for at the provider.';
+comment on function app.unknown_deliveries(interval, integer) is 'SMS of which nobody knows whether they went out: to be asked for at the provider, until they would have expired.';
 
 create function app.send_again(delivery uuid, token uuid) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp

@@ -10,6 +10,7 @@ Two at once do no harm: what is kicked twice is planned and claimed once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +28,7 @@ LOST = timedelta(minutes=2)
 UNKNOWN = timedelta(minutes=3)
 AT_ONCE = 1_000  # more waits for the next minute
 ASKED_AT_ONCE = 10  # each costs a call to the provider
+ASKING_SECONDS = 20.0  # one that hangs must not keep what is due from its queue
 
 Reconcile = Callable[[Claimed], Outcome]
 
@@ -46,8 +48,7 @@ def tick(reconcile: Reconcile) -> Tick:
     events = _rows(sql.LEFT_EVENTS, older_than=UNPLANNED, up_to=AT_ONCE)
     kicks.kick_events((row["lane"], row["thread_id"], row["seq"]) for row in events)
     released = _rows(sql.RELEASE, older_than=STALE)
-    unknown = _rows(sql.UNKNOWN, older_than=UNKNOWN, up_to=ASKED_AT_ONCE)
-    reconciled = sum(_settle(deliveries.claimed(row), reconcile) for row in unknown)
+    reconciled = _settle_all(reconcile)
     due = _rows(sql.DUE, lost_after=LOST, up_to=AT_ONCE)
     kicks.kick_deliveries((row["channel"], row["lane"], row["id"]) for row in due)
     found = Tick(len(events), len(released), reconciled, len(due))
@@ -61,6 +62,12 @@ def tick(reconcile: Reconcile) -> Tick:
         },
     )
     return found
+
+
+def _settle_all(reconcile: Reconcile) -> int:
+    deadline = time.monotonic() + ASKING_SECONDS
+    unknown = _rows(sql.UNKNOWN, older_than=UNKNOWN, up_to=ASKED_AT_ONCE)
+    return sum(time.monotonic() < deadline and _settle(deliveries.claimed(row), reconcile) for row in unknown)
 
 
 def _settle(delivery: Claimed, reconcile: Reconcile) -> bool:
