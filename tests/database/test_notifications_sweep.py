@@ -178,6 +178,16 @@ def test_the_provider_is_asked_for_an_unknown_sms_after_three_minutes(notifying:
     assert (sms(notifying, thread)["status"], sms(notifying, thread)["provider_ref"]) == ("sent", "SM9")
 
 
+def test_an_sms_that_is_already_another_delivery_is_not_taken_for_this_one(notifying: Notifying) -> None:
+    first, second = unknown(notifying, "urgent"), unknown(notifying, "urgent")
+
+    found = tick(notifying, lambda _: Accepted("twilio", "SM8"))
+
+    assert found.reconciled == 2
+    states = {sms(notifying, thread)["status"] for thread in (first, second)}
+    assert states == {"sent", "failed"}
+
+
 def test_an_ordinary_sms_that_the_provider_does_not_know_is_not_sent_again(notifying: Notifying) -> None:
     thread = unknown(notifying, "urgent")
 

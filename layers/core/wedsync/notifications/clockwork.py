@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, LiteralString
 
+from psycopg.errors import UniqueViolation
+
 from wedsync.notifications import clockwork_sql as sql
 from wedsync.notifications import deliveries, kicks
 from wedsync.notifications.deliveries import WORKER, Accepted, Claimed, Outcome, Refused
@@ -79,11 +81,18 @@ def _settle(delivery: Claimed, reconcile: Reconcile) -> bool:
         return False
     match outcome:
         case Accepted():
-            return deliveries.record(delivery, outcome)
+            try:
+                return deliveries.record(delivery, outcome)
+            except UniqueViolation:  # it is the message of another delivery with the same words
+                return _give_up(delivery, Refused("unreconciled"))
         case Refused():
-            return _send_again(delivery) or deliveries.record(delivery, outcome)
+            return _give_up(delivery, outcome)
         case _:
             return False  # it could not be asked: in a minute again
+
+
+def _give_up(delivery: Claimed, outcome: Refused) -> bool:
+    return _send_again(delivery) or deliveries.record(delivery, outcome)
 
 
 def _send_again(delivery: Claimed) -> bool:
