@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime
 import html
 import json
 from functools import partial
@@ -11,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import aiohttp
+import psycopg
 from aiohttp import web
 
+from local import clock
 from local.console_answers import PAGE_HEADERS, guarded, problem
 from local.identity import KEY_SET_PATH, TOKEN_SECONDS
 from local.model import Template
 from local.processes import LocalError
+from local.providers.outbox import stamp
 
 if TYPE_CHECKING:
     from local.stack import Stack
@@ -44,6 +49,7 @@ class Console:
             web.get("/_local/queues", guard(self._queues)),
             web.get("/_local/functions", guard(self._functions)),
             web.post("/_local/services", guard(self._services)),
+            web.post("/_local/time", guard(self._time)),
         ]
 
     async def _key_set(self, _request: web.Request) -> web.Response:
@@ -103,6 +109,23 @@ class Console:
         except LocalError as error:
             return problem(503, "unavailable", str(error))
         return web.json_response({"name": name, "running": running})
+
+    async def _time(self, request: web.Request) -> web.Response:
+        dsn = self._stack.postgres.superuser("wedsync").dsn
+        try:
+            match json.loads(await request.read()):
+                case {"advance": int() | float() as seconds, **rest} if not rest:
+                    now = await asyncio.to_thread(clock.advance, dsn, seconds)
+                case {"now": str() as text, **rest} if not rest:
+                    moment = datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
+                    now = await asyncio.to_thread(clock.set_to, dsn, moment)
+                case _:
+                    raise ValueError
+        except (ValueError, OverflowError, psycopg.DataError):
+            return problem(422, "invalid", "Send {advance: seconds} or {now: an RFC 3339 time}.")
+        except psycopg.OperationalError:
+            return problem(503, "unavailable", "The database is down.")
+        return web.json_response({"now": stamp(now.astimezone(datetime.UTC))})
 
     async def _page(self, _request: web.Request) -> web.Response:
         depths = await self._depths()

@@ -28,7 +28,7 @@ _LONGEST_VISIBILITY = 43_200
 
 
 class OutboxConsole:
-    """`/outbox`, and under `/_local` outbox, providers, devices, redrive and the knobs of queues."""
+    """`/outbox`, and under `/_local` outbox, providers, devices, redrive and what event sources do."""
 
     def __init__(self, stack: Stack, template: Template) -> None:
         self._stack = stack
@@ -43,7 +43,6 @@ class OutboxConsole:
             web.post("/_local/providers/{provider}", guard(self._trouble)),
             web.post("/_local/devices", guard(self._subscribe)),
             web.delete("/_local/devices", guard(self._unsubscribe)),
-            web.post("/_local/queues/{queue}", guard(self._change_queue)),
             web.post("/_local/queues/{queue}/redrive", guard(self._redrive)),
             web.post("/_local/event-sources", guard(self._disorder)),
         ]
@@ -75,26 +74,6 @@ class OutboxConsole:
             return problem(404, "not_found", "Send {endpoint} of a device that was made here.")
         return web.Response(status=204)
 
-    async def _change_queue(self, request: web.Request) -> web.Response:
-        queue = self._template.queues.get(request.match_info["queue"])
-        wish = await _body(request)
-        seconds = wish.get("visibility_timeout")
-        if queue is None:
-            return problem(404, "not_found", "No such queue in the template.")
-        if not _whole(seconds, _LONGEST_VISIBILITY) or len(wish) != 1:
-            return problem(
-                422, "invalid", "Send {visibility_timeout} in seconds; it holds until the next start."
-            )
-        change = {
-            "QueueUrl": self._stack.emulator.queue_url(queue),
-            "Attributes": {"VisibilityTimeout": str(seconds)},
-        }
-        try:
-            await self._stack.emulator.call("sqs", "SetQueueAttributes", change)
-        except (aiohttp.ClientError, ServiceError):
-            return problem(503, "unavailable", "The AWS emulator is down.")
-        return web.json_response({"queue": queue.name, "visibility_timeout": seconds})
-
     async def _redrive(self, request: web.Request) -> web.Response:
         queue = self._template.queues.get(request.match_info["queue"])
         if queue is None or queue.dead_letters is None:
@@ -108,13 +87,17 @@ class OutboxConsole:
     async def _disorder(self, request: web.Request) -> web.Response:
         wish = await _body(request)
         duplicates, shuffle = wish.get("duplicates", 0), wish.get("shuffle", False)
-        known = not set(wish) - {"duplicates", "shuffle"} and isinstance(shuffle, bool)
-        if not known or not _whole(duplicates, _MOST_DUPLICATES):
-            return problem(
-                422, "invalid", f"Send {{duplicates?: 0-{_MOST_DUPLICATES}, shuffle?: true|false}}."
-            )
-        self._stack.disorder.duplicates, self._stack.disorder.shuffle = duplicates, shuffle
-        return web.json_response({"duplicates": duplicates, "shuffle": shuffle})
+        visibility = wish.get("visibility_timeout")
+        known = not set(wish) - {"duplicates", "shuffle", "visibility_timeout"} and isinstance(shuffle, bool)
+        seen_again = visibility is None or _whole(visibility, _LONGEST_VISIBILITY)
+        if not known or not _whole(duplicates, _MOST_DUPLICATES) or not seen_again:
+            words = f"Send {{duplicates?: 0-{_MOST_DUPLICATES}, shuffle?: true|false, visibility_timeout?: seconds}}."
+            return problem(422, "invalid", words)
+        disorder = self._stack.disorder
+        disorder.duplicates, disorder.shuffle, disorder.visibility = duplicates, shuffle, visibility
+        return web.json_response(
+            {"duplicates": duplicates, "shuffle": shuffle, "visibility_timeout": visibility}
+        )
 
     async def _page(self, _request: web.Request) -> web.Response:
         outbox = self._stack.providers.outbox

@@ -30,10 +30,14 @@ Message = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Disorder:
-    """At-least-once on purpose: each batch is delivered `duplicates` times more at once; `shuffle` mixes it."""
+    """At-least-once on purpose: each batch is delivered `duplicates` times more at once; `shuffle` mixes it.
+
+    `visibility` seconds replace the queues' own timeout, so that what fails is seen again soon.
+    """
 
     duplicates: int = 0
     shuffle: bool = False
+    visibility: int | None = None
 
 
 class Poller:
@@ -85,6 +89,8 @@ class Poller:
 
     async def _deliver(self, batch: list[Message]) -> None:
         try:
+            if self._disorder.visibility is not None:
+                await self._despite_outages(lambda: self._hide(batch))
             copies = range(1 + self._disorder.duplicates)
             done: frozenset[str] = frozenset().union(
                 *await asyncio.gather(*(self._invoke(batch) for _ in copies))
@@ -103,13 +109,20 @@ class Poller:
         return succeeded(ids, outcome, partial_failures=self._source.partial_failures)
 
     async def _delete(self, messages: list[Message]) -> list[Message]:
+        return await self._of_each("DeleteMessageBatch", messages, {})
+
+    async def _hide(self, messages: list[Message]) -> list[Message]:
+        wish = {"VisibilityTimeout": self._disorder.visibility}
+        return await self._of_each("ChangeMessageVisibilityBatch", messages, wish)
+
+    async def _of_each(self, action: str, messages: list[Message], wish: Message) -> list[Message]:
         entries = [
-            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], **wish}
             for number, message in enumerate(messages)
         ]
         for start in range(0, len(entries), MOST_PER_REQUEST):
             request = {"QueueUrl": self._url, "Entries": entries[start : start + MOST_PER_REQUEST]}
-            await self._emulator.call("sqs", "DeleteMessageBatch", request)
+            await self._emulator.call("sqs", action, request)
         return []
 
     async def _despite_outages(self, ask: Callable[[], Awaitable[list[Message]]]) -> list[Message]:

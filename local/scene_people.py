@@ -130,6 +130,14 @@ class Person:
         arrived = await self._frame(lambda frame: _holds(frame, message_id))
         return arrived - WRITTEN[message_id]
 
+    async def notified(self, message_id: str) -> None:
+        """Wait for the socket to say that a message is in the inbox."""
+        await self._frame(
+            lambda frame: (
+                frame["type"] == "notification" and frame["notification"]["message_id"] == message_id
+            )
+        )
+
     async def catch_up(self, thread_id: str) -> list[str]:
         """The messages of a thread, from its first event on."""
         socket = self._socket

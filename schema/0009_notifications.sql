@@ -185,30 +185,36 @@ comment on function private.advance_delivery(uuid, text, timestamptz, text, text
     'What is learned of a delivery, in any order and any number of times: the state only rises, times keep the earliest. Whether it moved.';
 
 create function private.wants(person uuid, category text, channel text) returns boolean
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select channel = 'inbox' or category = 'emergency'
+begin
+    return channel = 'inbox' or category = 'emergency'
         or coalesce((select p.enabled from wedsync.notification_preferences p
                       where p.user_id = person and p.category = wants.category and p.channel = wants.channel),
-                    channel = 'push' or category = 'urgent')
+                    channel = 'push' or category = 'urgent');
+end
 $$;
 comment on function private.wants(uuid, text, text) is 'A person''s preference, else the default: push for everything, e-mail and SMS for what is urgent.';
 
+-- plpgsql, like all that is asked for each delivery: it keeps its plans, a definer function in SQL is planned at every call.
 create function private.obstacle(message uuid, person uuid, category text, channel text, address_hash bytea) returns text
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select case
-             when m.deleted_at is not null then 'deleted'
-             when p.left_at is not null or p.user_id is null or not private.sees(person, m.thread_id, m.seq) then 'removed'
-             when p.read_seq >= m.seq then 'read'
-             when obstacle.category = 'ordinary' and p.muted_until > app.now() then 'muted'
-             when not private.wants(person, obstacle.category, obstacle.channel) then 'preference'
-             when exists (select from wedsync.suppressions s where s.channel = obstacle.channel and s.address_hash = obstacle.address_hash)
-                  then 'suppressed'
-           end
-      from wedsync.thread_messages m
-      left join wedsync.thread_participants p on p.thread_id = m.thread_id and p.user_id = person
-     where m.id = obstacle.message
+begin
+    return (
+        select case
+                 when m.deleted_at is not null then 'deleted'
+                 when p.left_at is not null or p.user_id is null or not private.sees(person, m.thread_id, m.seq) then 'removed'
+                 when p.read_seq >= m.seq then 'read'
+                 when obstacle.category = 'ordinary' and p.muted_until > app.now() then 'muted'
+                 when not private.wants(person, obstacle.category, obstacle.channel) then 'preference'
+                 when exists (select from wedsync.suppressions s where s.channel = obstacle.channel and s.address_hash = obstacle.address_hash)
+                      then 'suppressed'
+               end
+          from wedsync.thread_messages m
+          left join wedsync.thread_participants p on p.thread_id = m.thread_id and p.user_id = person
+         where m.id = obstacle.message);
+end
 $$;
 comment on function private.obstacle(uuid, uuid, text, text, bytea) is
     'Why a person must not be told of a message in this way, or null. Asked when it is planned and again when it is claimed (R23).';
@@ -273,16 +279,40 @@ create type app.claim as (
 comment on type app.claim is 'A delivery as the worker that claimed it needs it, with the address.';
 
 create function private.claim(d wedsync.deliveries) returns app.claim
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select (d.id, d.claim_token, d.message_id, m.thread_id, d.user_id, d.channel, d.lane, d.category, d.contact_point_id,
-            coalesce(c.address, d.user_id::text), d.attempt, d.claimed_at, d.possible_duplicate, u.locale, u.time_zone)::app.claim
+declare
+    claim app.claim;
+begin
+    select d.id, d.claim_token, d.message_id, m.thread_id, d.user_id, d.channel, d.lane, d.category, d.contact_point_id,
+           coalesce(c.address, d.user_id::text), d.attempt, d.claimed_at, d.possible_duplicate, u.locale, u.time_zone
+      into strict claim
       from wedsync.thread_messages m
       join wedsync.users u on u.id = d.user_id
       left join wedsync.contact_points c on c.id = d.contact_point_id
-     where m.id = d.message_id
+     where m.id = d.message_id;
+    return claim;
+end
 $$;
 comment on function private.claim(wedsync.deliveries) is 'A claimed delivery with its address; the inbox is addressed by the user id.';
+
+create function private.hand_over(d wedsync.deliveries) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    update wedsync.deliveries c
+       set status = 'queued', reason = null, user_id = heir.user_id, contact_point_id = heir.id
+      from (select a.id, a.user_id
+              from wedsync.thread_messages m
+              join wedsync.thread_participants p on p.thread_id = m.thread_id and p.user_id not in (m.sender_id, d.user_id)
+              join wedsync.contact_points a on a.user_id = p.user_id and sha256(convert_to(a.address, 'UTF8')) = d.address_hash
+             where m.id = d.message_id and private.obstacle(d.message_id, p.user_id, d.category, d.channel, d.address_hash) is null
+             order by a.user_id limit 1) heir
+     where c.id = d.id;
+    return found;
+end
+$$;
+comment on function private.hand_over(wedsync.deliveries) is 'Whether somebody else with the same address still wants a delivery that its first recipient does not: it is his then.';
 
 create function app.claim_delivery(delivery uuid, token uuid) returns setof app.claim
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -291,21 +321,24 @@ declare
     d wedsync.deliveries;
 begin
     perform private.require_worker();
-    update wedsync.deliveries c
-       set (status, reason, attempt, claim_token, claimed_at, updated_at) = (
-           select coalesce(verdict.status, 'sending'), coalesce(verdict.reason, c.reason),
-                  c.attempt + case when verdict.status is null then 1 else 0 end,
-                  case when verdict.status is null then token end, case when verdict.status is null then app.now() end, app.now()
-             from (select case when why = 'expired' then 'expired' when why = 'suppressed' then 'suppressed'
-                               when why is not null then 'cancelled' end as status, why as reason
-                     from (select case when c.expires_at <= app.now() then 'expired'
-                                       when c.channel <> 'inbox' and c.contact_point_id is null then 'address_gone'
-                                       else private.obstacle(c.message_id, c.user_id, c.category, c.channel, c.address_hash) end as why) asked
-                  ) verdict)
-     where c.id = delivery and c.status = 'queued' and c.not_before <= app.now()
-    returning c.* into d;
+    loop
+        update wedsync.deliveries c
+           set (status, reason, attempt, claim_token, claimed_at, updated_at) = (
+               select case when why is null then 'sending' when why in ('expired', 'suppressed') then why else 'cancelled' end,
+                      coalesce(why, c.reason), c.attempt + (why is null)::integer,
+                      case when why is null then token end, case when why is null then asked.at end, asked.at
+                 from (select now.at,
+                              case when c.expires_at <= now.at then 'expired'
+                                   when c.channel <> 'inbox' and c.contact_point_id is null then 'address_gone'
+                                   else private.obstacle(c.message_id, c.user_id, c.category, c.channel, c.address_hash) end as why
+                         from app.now() now (at)
+                       offset 0) asked)
+         where c.id = delivery and c.status = 'queued' and c.not_before <= app.now()
+        returning c.* into d;
+        exit when d.status is distinct from 'cancelled' or not private.hand_over(d);
+    end loop;
     if d.status = 'sending' then
-        return query select (private.claim(d)).*;
+        return next private.claim(d);
     end if;
 end
 $$;
@@ -411,11 +444,12 @@ as $$
 begin
     perform private.require_worker();
     return query
-        select (private.claim(d)).* from wedsync.deliveries d
-         where d.status = 'unknown' and d.channel = 'sms' and d.claimed_at < app.now() - older_than order by d.lane, d.claimed_at limit up_to;
+        select claim.* from wedsync.deliveries d cross join lateral private.claim(d) claim
+         where d.status = 'unknown' and d.channel = 'sms' and d.claimed_at < app.now() - older_than and d.expires_at > app.now()
+         order by d.lane, d.claimed_at limit up_to;
 end
 $$;
-comment on function app.unknown_deliveries(interval, integer) is 'SMS of which nobody knows whether they went out: to be asked for at the provider.';
+comment on function app.unknown_deliveries(interval, integer) is 'SMS of which nobody knows whether they went out: to be asked for at the provider, until they would have expired.';
 
 create function app.send_again(delivery uuid, token uuid) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp

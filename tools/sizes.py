@@ -42,7 +42,7 @@ def main(template: Path, build: Path) -> int:
     sizes = unpacked(yaml_parse(template.read_text()), build)
     for name, parts in sizes.items():
         listed = " + ".join(f"{part} {size:.1f}" for part, size in parts.items())
-        print(f"{name:<20} {sum(parts.values()):6.1f} MiB of {LIMIT}   ({listed})")
+        print(f"{name:<24} {sum(parts.values()):6.1f} MiB of {LIMIT}   ({listed})")
     for file in (strange := foreign(build)):
         print(f"{file} is not for arm64")
     return int(bool(strange) or any(sum(parts.values()) > LIMIT for parts in sizes.values()))

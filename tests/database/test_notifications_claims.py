@@ -8,12 +8,13 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import psycopg
+import psycopg.sql
 import pytest
 from psycopg import sql
 
 from tests.database.test_conversation import make_thread, say
 from tests.fixtures.notifying import Notifying
-from tests.fixtures.wedding import ANA, BEN, CARLO, FLORA, PETRA, PHIL, SERVICE, WEDDING
+from tests.fixtures.wedding import ANA, BEN, CARLO, FLORA, PETRA, PHIL, SERVICE, WEDDING, Person
 from wedsync.conversations import cursors, participants
 from wedsync.notifications import deliveries, deliveries_sql
 from wedsync.notifications.deliveries import WORKER, Claimed
@@ -93,8 +94,8 @@ def read(notifying: Notifying, thread: UUID) -> None:
     cursors.read(FLORA, thread, notifying.stored("select app.epoch() as epoch")[0]["epoch"], 2)
 
 
-def remove(notifying: Notifying, thread: UUID) -> None:
-    participants.remove(ANA, thread, FLORA.user_id)
+def remove(notifying: Notifying, thread: UUID, user_id: UUID = FLORA.user_id, by: Person = ANA) -> None:
+    participants.remove(by, thread, user_id)
 
 
 def delete(notifying: Notifying, thread: UUID) -> None:
@@ -181,6 +182,28 @@ def test_a_thread_muted_meanwhile_stays_silent(notifying: Notifying) -> None:
 
     assert claim(notifying, thread, "inbox") is None
     assert notifying.delivery(thread, FLORA.user_id, "inbox")["reason"] == "muted"
+
+
+def test_a_shared_number_is_still_told_when_one_of_two_is_removed(notifying: Notifying) -> None:
+    numbers = notifying.stored("select id, address from wedsync.contact_points where channel = 'phone'")
+    couple = [ANA.user_id, BEN.user_id]
+    notifying.stored(
+        "update wedsync.contact_points set address = '+447700900150' where channel = 'phone' and user_id = any(%(u)s)",
+        u=couple,
+    )
+    thread = make_thread(by=PETRA, people=(ANA, BEN))
+    say(PETRA, thread, priority_level="urgent")
+    notifying.plan(thread)
+    [first] = [d for d in notifying.deliveries(thread) if d["channel"] == "sms"]
+    [other] = [who for who in couple if who != first["user_id"]]
+
+    remove(notifying, thread, first["user_id"], PETRA)
+    claimed = notifying.run(deliveries.claim, first["id"])
+
+    assert claimed is not None
+    assert (claimed.user_id, claimed.address, claimed.attempt) == (other, "+447700900150", 1)
+    for row in numbers:
+        notifying.stored("update wedsync.contact_points set address = %(address)s where id = %(id)s", **row)
 
 
 def test_text_is_read_with_the_recipients_eyes(notifying: Notifying) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.database.test_conversation import make_thread, say
 from tests.database.test_notifications_claims import claim, planned
+from tests.fixtures.functions import modules_of
 from tests.fixtures.notifying import Notifying
 from tests.fixtures.wedding import ANA, FLORA
 from wedsync.notifications import clockwork, deliveries, planner
@@ -177,6 +178,16 @@ def test_the_provider_is_asked_for_an_unknown_sms_after_three_minutes(notifying:
     assert (sms(notifying, thread)["status"], sms(notifying, thread)["provider_ref"]) == ("sent", "SM9")
 
 
+def test_an_sms_that_is_already_another_delivery_is_not_taken_for_this_one(notifying: Notifying) -> None:
+    first, second = unknown(notifying, "urgent"), unknown(notifying, "urgent")
+
+    found = tick(notifying, lambda _: Accepted("twilio", "SM8"))
+
+    assert found.reconciled == 2
+    states = {sms(notifying, thread)["status"] for thread in (first, second)}
+    assert states == {"sent", "failed"}
+
+
 def test_an_ordinary_sms_that_the_provider_does_not_know_is_not_sent_again(notifying: Notifying) -> None:
     thread = unknown(notifying, "urgent")
 
@@ -216,6 +227,34 @@ def test_a_provider_that_cannot_be_asked_is_asked_again_and_holds_up_nobody(
     assert tick(notifying, lambda _: Accepted("twilio", "SM8")).reconciled == 1
 
     assert sms(notifying, thread)["status"] == "sent"
+
+
+def test_a_provider_that_hangs_keeps_nothing_from_its_queue(
+    notifying: Notifying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown(notifying, "urgent")
+    monkeypatch.setattr(clockwork, "ASKING_SECONDS", 0)
+
+    found = tick(notifying)
+
+    assert (found.reconciled, found.deliveries) == (0, 5)
+
+
+def test_an_sms_that_came_too_late_anyway_is_asked_for_no_more(notifying: Notifying) -> None:
+    unknown(notifying, "urgent")
+    later(notifying, 4 * 3600)
+
+    assert tick(notifying).reconciled == 0
+
+
+def test_the_clock_that_ticks_twice_ticks_once(notifying: Notifying) -> None:
+    planned(notifying, "normal")
+    later(notifying, 121)
+    with modules_of("clockwork") as app:
+        for _ in range(2):
+            notifying.run(app.handler, {"source": "aws.events"}, None)
+
+    assert len(notifying.queues.ids("inbox")) == 2 * 2
 
 
 def test_what_nobody_took_in_time_expires(notifying: Notifying) -> None:

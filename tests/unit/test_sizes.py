@@ -34,7 +34,7 @@ def test_a_function_is_weighed_with_its_layers(build: Path, capsys: pytest.Captu
     assert sizes.main(build / "template.yaml", build) == 0
 
     assert (
-        "Sender                  6.0 MiB of 250   (Sender 1.0 + Core 2.0 + Extra 3.0)"
+        "Sender                      6.0 MiB of 250   (Sender 1.0 + Core 2.0 + Extra 3.0)"
         in capsys.readouterr().out
     )
 

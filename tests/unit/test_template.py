@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 
 from tests.fixtures.functions import python_alone
-from tests.fixtures.template import ROOT, functions, references, resources, transformed, written
+from tests.fixtures.template import (
+    CHANNELS,
+    LANES,
+    ROOT,
+    functions,
+    references,
+    resources,
+    transformed,
+    written,
+)
 
 SETTINGS = ROOT / "layers/core/wedsync/platform/settings.py"
 FROM_LAMBDA = {
@@ -24,11 +33,6 @@ FROM_LAMBDA = {
 ONE_MACHINE_ONLY = {"DATABASE_PASSWORD"}
 TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 QUEUE = "AWS::SQS::Queue"
-CHANNELS = tuple(
-    path.stem.capitalize()
-    for path in sorted((ROOT / "layers/core/wedsync/notifications/channels").glob("[!_]*.py"))
-)
-LANES = ("", "Emergency")
 
 
 def environment(properties: dict[str, Any]) -> dict[str, Any]:

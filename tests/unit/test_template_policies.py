@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.template import references, resources
+from tests.fixtures.template import CHANNELS, LANES, references, resources
 
 Statement = dict[str, Any]
 KEY_POLICY = "LeaveItToTheRolesOfThisAccount"  # AWS's own default for a key: "*" is this key there
@@ -66,11 +66,7 @@ def allowed_in(policy: str) -> set[tuple[str, str]]:
 
 def channels() -> set[tuple[str, str]]:
     """Sending to the queue of every channel and lane."""
-    return {
-        ("sqs:SendMessage", f"{channel}{lane}Queue")
-        for channel in ("Inbox", "Push", "Email", "Sms")
-        for lane in ("", "Emergency")
-    }
+    return {("sqs:SendMessage", f"{channel}{lane}Queue") for channel in CHANNELS for lane in LANES}
 
 
 def test_no_action_is_a_pattern() -> None:
@@ -133,7 +129,7 @@ def test_each_function_may_do_what_it_does_and_nothing_else() -> None:
     }
 
 
-@pytest.mark.parametrize("lane", ["", "Emergency"])
+@pytest.mark.parametrize("lane", LANES)
 def test_each_worker_may_do_what_it_does_and_nothing_else(lane: str) -> None:
     database = {
         ("rds-db:connect", "Proxy"),
@@ -148,6 +144,7 @@ def test_each_worker_may_do_what_it_does_and_nothing_else(lane: str) -> None:
         "Sms": {("secretsmanager:GetSecretValue", "TwilioSecret")},
     }
 
+    assert set(own) == {"Planner", *CHANNELS}
     for name, more in own.items():
         queue = f"{'Events' if name == 'Planner' else name}{lane}Queue"
         received = {

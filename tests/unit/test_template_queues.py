@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fixtures.template import functions, references, resources, written
+from tests.fixtures.template import CHANNELS, LANES, functions, references, resources, written
 
-BATCHES = {"Planner": 10, "Inbox": 10, "Push": 10, "Email": 10, "Sms": 1}
-LANES = ("", "Emergency")
+CONSUMERS = ("Planner", *CHANNELS)
 
 
 def timeouts() -> dict[str, int]:
@@ -38,7 +37,7 @@ def test_every_queue_feeds_the_one_function_of_its_lane() -> None:
 
     assert fed == {
         f"{name}{lane}Function": f"{'Events' if name == 'Planner' else name}{lane}Queue"
-        for name in BATCHES
+        for name in CONSUMERS
         for lane in LANES
     }
 
@@ -50,7 +49,9 @@ def test_a_failed_record_never_takes_the_rest_of_its_batch_along() -> None:
 def test_text_messages_come_one_record_at_a_time_and_the_rest_in_tens() -> None:
     sizes = {function: mapping["BatchSize"] for function, mapping in mappings().items()}
 
-    assert sizes == {f"{name}{lane}Function": size for name, size in BATCHES.items() for lane in LANES}
+    assert sizes == {
+        f"{name}{lane}Function": 1 if name == "Sms" else 10 for name in CONSUMERS for lane in LANES
+    }
 
 
 def test_a_record_stays_hidden_for_six_times_as_long_as_its_function_may_run() -> None:
@@ -82,7 +83,7 @@ def test_reservations_leave_the_account_what_lambda_insists_on() -> None:
 def test_the_lanes_of_a_channel_differ_in_their_name_their_width_and_their_queue_only() -> None:
     stated = {name: r.get("Properties", {}) for name, r in written()["Resources"].items()}
 
-    for name in BATCHES:
+    for name in CONSUMERS:
         ordinary, emergency = (stated[f"{name}{lane}Function"] for lane in LANES)
         variables, of_emergency = (p["Environment"]["Variables"] for p in (ordinary, emergency))
 

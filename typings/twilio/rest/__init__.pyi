@@ -6,7 +6,7 @@ from twilio.http.http_client import TwilioHttpClient
 class Message:
     sid: str | None
     body: str
-    date_created: datetime | None
+    date_created: datetime
 
 class Messages:
     def create(

@@ -10,10 +10,13 @@ Two at once do no harm: what is kicked twice is planned and claimed once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, LiteralString
+
+from psycopg.errors import UniqueViolation
 
 from wedsync.notifications import clockwork_sql as sql
 from wedsync.notifications import deliveries, kicks
@@ -27,6 +30,7 @@ LOST = timedelta(minutes=2)
 UNKNOWN = timedelta(minutes=3)
 AT_ONCE = 1_000  # more waits for the next minute
 ASKED_AT_ONCE = 10  # each costs a call to the provider
+ASKING_SECONDS = 20.0  # one that hangs must not keep what is due from its queue
 
 Reconcile = Callable[[Claimed], Outcome]
 
@@ -46,8 +50,7 @@ def tick(reconcile: Reconcile) -> Tick:
     events = _rows(sql.LEFT_EVENTS, older_than=UNPLANNED, up_to=AT_ONCE)
     kicks.kick_events((row["lane"], row["thread_id"], row["seq"]) for row in events)
     released = _rows(sql.RELEASE, older_than=STALE)
-    unknown = _rows(sql.UNKNOWN, older_than=UNKNOWN, up_to=ASKED_AT_ONCE)
-    reconciled = sum(_settle(deliveries.claimed(row), reconcile) for row in unknown)
+    reconciled = _settle_all(reconcile)
     due = _rows(sql.DUE, lost_after=LOST, up_to=AT_ONCE)
     kicks.kick_deliveries((row["channel"], row["lane"], row["id"]) for row in due)
     found = Tick(len(events), len(released), reconciled, len(due))
@@ -63,6 +66,12 @@ def tick(reconcile: Reconcile) -> Tick:
     return found
 
 
+def _settle_all(reconcile: Reconcile) -> int:
+    deadline = time.monotonic() + ASKING_SECONDS
+    unknown = _rows(sql.UNKNOWN, older_than=UNKNOWN, up_to=ASKED_AT_ONCE)
+    return sum(time.monotonic() < deadline and _settle(deliveries.claimed(row), reconcile) for row in unknown)
+
+
 def _settle(delivery: Claimed, reconcile: Reconcile) -> bool:
     """Write down what the provider knows of an SMS. What it does not know failed; an emergency is sent once more."""
     try:
@@ -72,11 +81,18 @@ def _settle(delivery: Claimed, reconcile: Reconcile) -> bool:
         return False
     match outcome:
         case Accepted():
-            return deliveries.record(delivery, outcome)
+            try:
+                return deliveries.record(delivery, outcome)
+            except UniqueViolation:  # it is the message of another delivery with the same words
+                return _give_up(delivery, Refused("unreconciled"))
         case Refused():
-            return _send_again(delivery) or deliveries.record(delivery, outcome)
+            return _give_up(delivery, outcome)
         case _:
             return False  # it could not be asked: in a minute again
+
+
+def _give_up(delivery: Claimed, outcome: Refused) -> bool:
+    return _send_again(delivery) or deliveries.record(delivery, outcome)
 
 
 def _send_again(delivery: Claimed) -> bool:

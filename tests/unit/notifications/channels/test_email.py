@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -109,6 +110,16 @@ def test_a_page_of_a_proxy_is_no_answer(
         monkeypatch.setenv("RESEND_API_URL", stub.url)
 
         assert email.send(delivery("email", ANA), TEXT) == Later(0, "application_error")
+
+
+def test_what_a_proxy_calls_its_refusal_can_be_written_down(
+    providers: Providers, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.dumps({"name": "x" * 5000}).encode()
+    with serving(lambda _: answer(400, body, {"content-type": "application/json"})) as stub:
+        monkeypatch.setenv("RESEND_API_URL", stub.url)
+
+        assert email.send(delivery("email", ANA), TEXT) == Refused("x" * 100)
 
 
 def test_without_its_key_nothing_is_sent_and_nothing_is_lost(

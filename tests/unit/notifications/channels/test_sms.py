@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -176,3 +178,22 @@ def test_no_number_no_word_and_no_token_is_logged(
     assert "check its account and token" in said
     canaries = (BEN, BEN[1:], "roses", "Petra", *providers.secrets["twilio"].values())
     assert all(canary not in said for canary in canaries)
+
+
+@pytest.mark.usefixtures("readable")
+def test_of_messages_with_the_same_words_the_one_of_that_moment_is_meant(
+    providers: Providers, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed = delivery("sms", BEN)
+    sms.send(claimed, TEXT)
+    (body,) = [sent["text"] for sent in providers.accepted("sms")]
+    listed = [
+        {"sid": f"SM{late}", "body": body, "date_created": format_datetime(moment)}
+        for late in (60, 2, -60)
+        for moment in [claimed.claimed_at + timedelta(seconds=late)]
+    ]
+    page = json.dumps({"messages": listed, "page": 0, "page_size": 100}).encode()
+    with serving(lambda _: answer(200, page, {"content-type": "application/json"})) as stub:
+        monkeypatch.setenv("TWILIO_API_URL", stub.url)
+
+        assert sms.reconcile(claimed) == Accepted("twilio", "SM2")

@@ -63,7 +63,7 @@ def _email(claimed: Claimed, text: NotificationText) -> resend.Emails.SendParams
 
 def _trouble(error: ResendError) -> Later | Refused:
     """https://resend.com/docs/api-reference/errors"""
-    status, code = str(error.code), error.error_type
+    status, code = str(error.code), error.error_type[:100] or "unnamed"  # a proxy may have named it
     if status in ("401", "403"):
         logger().error("the e-mail provider refuses us: check its key and domain", extra={"code": code})
     if status in TEMPORARY or status >= "500" or code == IN_FLIGHT:

@@ -39,7 +39,6 @@ CHARACTERS = 306  # two segments of GSM-7, three times as many of anything else
 MARKS = {"ordinary": "", "urgent": " URGENT", "emergency": " EMERGENCY"}
 STOPPED = 21610
 BUSY = frozenset({14107, 20429, 21611})
-TRUSTED_CLOCKS = timedelta(seconds=30)
 CLAIM_LIVES = timedelta(seconds=120)  # a claim is taken from a dead worker after 90 s
 LOOKED_THROUGH = 100  # messages to one number, the newest first
 
@@ -92,16 +91,15 @@ def reconcile(claimed: Claimed) -> Outcome:
     text = deliveries.text(claimed)
     if text is None:
         return Refused("unreconciled")
-    body = _body(claimed, text)
-    first, last = claimed.claimed_at - TRUSTED_CLOCKS, claimed.claimed_at + CLAIM_LIVES
+    body, claimed_at = _body(claimed, text), claimed.claimed_at
     try:
         # Not by date_sent: what still waits in Twilio's queue has none.
-        for message in _client().messages.list(to=claimed.address, limit=LOOKED_THROUGH):
-            if message.body == body and message.date_created and first <= message.date_created <= last:
-                return Accepted(PROVIDER, message.sid)
+        listed = _client().messages.list(to=claimed.address, limit=LOOKED_THROUGH)
     except (TwilioException, requests.RequestException, aws.AwsError, ValueError) as error:
         return Unknown(type(error).__name__)
-    return Refused("unreconciled")
+    same = [(abs(each.date_created - claimed_at), each.sid) for each in listed if each.body == body]
+    within = [each for each in same if each[0] <= CLAIM_LIVES]
+    return Accepted(PROVIDER, min(within)[1]) if within else Refused("unreconciled")
 
 
 def _client() -> Client:

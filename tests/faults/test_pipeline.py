@@ -1,0 +1,135 @@
+"""Workers, queues and providers fail on the way of a message: nothing is lost, nobody is told twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from uuid import uuid4
+
+import pytest
+
+from tests.fixtures.pipeline import ADDRESSES, PHONES, Channel, Pipeline
+
+PROVIDERS: dict[str, tuple[Channel, str]] = {
+    "twilio": ("sms", "SmsFunction"),
+    "resend": ("email", "EmailFunction"),
+}
+
+
+def canary() -> str:
+    return f"canary-{uuid4().hex}"
+
+
+def accepted(pipeline: Pipeline, message: str) -> bool:
+    """Whether a provider has every e-mail and SMS of a message, and we know it."""
+    statuses = pipeline.deliveries(message)
+    return {statuses.get((channel, "flora")) for channel in ("email", "sms")} <= {"sent", "delivered"}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_worker_killed_after_the_providers_acceptance_sends_nothing_twice(
+    fragile: Pipeline, provider: str
+) -> None:
+    channel, function = PROVIDERS[provider]
+    text = canary()
+    thread = fragile.party.thread("ana", "flora")
+    fragile.trouble(provider, "hang")
+
+    message = fragile.send("ana", thread, text)
+    fragile.until(lambda: fragile.sent(channel, text).total() == 1)
+    for pid in fragile.stack.workers(function):
+        os.kill(pid, signal.SIGKILL)
+    orphaned = fragile.deliveries(message)[channel, "flora"]
+    fragile.pass_time(lambda: accepted(fragile, message))
+    fragile.settle()
+
+    assert orphaned == "sending"
+    assert fragile.sent("sms", text) == {PHONES["flora"]: 1}
+    assert fragile.sent("email", text) == {ADDRESSES["flora"]: 1}
+    assert fragile.notified("flora", message) == 1
+
+
+@pytest.mark.parametrize("fail", ["hang", "error_after_accept"])
+def test_a_provider_that_accepts_and_does_not_say_so_sends_one_text(fragile: Pipeline, fail: str) -> None:
+    text = canary()
+    thread = fragile.party.thread("ana", "flora")
+    fragile.trouble("twilio", fail)
+
+    message = fragile.send("ana", thread, text)
+    fragile.until(lambda: fragile.deliveries(message).get(("sms", "flora")) == "unknown")
+    fragile.pass_time(lambda: accepted(fragile, message))
+
+    assert fragile.sent("sms", text) == {PHONES["flora"]: 1}
+
+
+def test_what_sqs_refused_after_the_commit_is_delivered_by_the_sweep(fragile: Pipeline) -> None:
+    text = canary()
+    thread = fragile.party.thread("ana", "flora")
+
+    fragile.stack.service("emulator", running=False)
+    try:
+        message = fragile.send("ana", thread, text)
+    finally:
+        fragile.stack.service("emulator", running=True)
+    fragile.pass_time(lambda: accepted(fragile, message))
+    fragile.settle()
+
+    assert fragile.sent("sms", text) == {PHONES["flora"]: 1}
+    assert fragile.sent("email", text) == {ADDRESSES["flora"]: 1}
+
+
+def test_a_busy_provider_is_tried_again(fragile: Pipeline) -> None:
+    text = canary()
+    thread = fragile.party.thread("ana", "flora")
+    fragile.trouble("twilio", "429")
+    fragile.trouble("resend", "500")
+
+    message = fragile.send("ana", thread, text)
+    fragile.until(lambda: len(fragile.deliveries(message)) >= 3)
+    fragile.pass_time(lambda: accepted(fragile, message))
+
+    assert fragile.sent("sms", text) == {PHONES["flora"]: 1}
+    assert fragile.sent("email", text) == {ADDRESSES["flora"]: 1}
+
+
+def test_a_poison_record_reaches_the_dead_letters_alone_and_its_redrive_does_no_harm(
+    fragile: Pipeline,
+) -> None:
+    text = canary()
+    thread = fragile.party.thread("ana", "flora")
+
+    fragile.put("EmailQueue", '{"deliveries": ["poison"]}')
+    message = fragile.send("ana", thread, text)
+    fragile.until(lambda: fragile.depths(dead=True)["EmailQueueDead"] == 1)
+    fragile.until(lambda: accepted(fragile, message))
+    moved = fragile.redrive("EmailQueue")
+    fragile.until(lambda: fragile.depths(dead=True)["EmailQueueDead"] == 1)
+
+    assert moved == 1
+    assert fragile.bodies("EmailQueueDead", take=True) == ['{"deliveries": ["poison"]}']
+    assert fragile.sent("email", text) == {ADDRESSES["flora"]: 1}
+
+
+def test_dead_letters_hold_ids_only_and_their_redrive_delivers_once(fragile: Pipeline) -> None:
+    text = canary()
+    thread = fragile.party.thread("ana", "flora")
+    planned = fragile.send("ana", thread, "the planner is connected now")
+    fragile.until(lambda: accepted(fragile, planned))
+    queues = ("InboxQueue", "EmailQueue", "SmsQueue")
+
+    with fragile.locked_out("InboxFunction", "EmailFunction", "SmsFunction"):
+        message = fragile.send("ana", thread, text)
+        fragile.until(lambda: all(fragile.depths(dead=True)[f"{queue}Dead"] for queue in queues))
+    letters = [json.loads(body) for queue in queues for body in fragile.bodies(f"{queue}Dead")]
+    moved = [fragile.redrive(queue) for queue in queues]
+    fragile.settle()
+
+    ids = fragile.query("select id from wedsync.deliveries where message_id = %s", message)
+    assert sorted(letters, key=str) == sorted(({"deliveries": [str(each)]} for (each,) in ids), key=str)
+    assert moved == [1, 1, 1]
+    assert fragile.sent("sms", text) == {PHONES["flora"]: 1}
+    assert fragile.sent("email", text) == {ADDRESSES["flora"]: 1}
+    assert fragile.notified("flora", message) == 1
+    for secret in (text, ADDRESSES["flora"], PHONES["flora"]):
+        assert secret not in fragile.logs()
