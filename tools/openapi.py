@@ -121,7 +121,11 @@ def _operation(
             str(status): _answer(model, schemas) for status, model in sorted(operation.answers.items())
         },
     }
-    refused = {*operation.problems, 500, 503} | ({401} if operation.who != "anybody" else set[int]())
+    refused = (
+        {*operation.problems, 500, 503}
+        | ({413} if operation.body is not None else set[int]())
+        | ({401} if operation.who != "anybody" else set[int]())
+    )
     for status in sorted(refused):
         described["responses"][str(status)] = _refusal(problems[status])
     if operation.body is not None:

@@ -14,6 +14,8 @@ ID = str(uuid4())
 MESSAGE = {"client_msg_id": ID, "message": "hello"}
 DEEP = b'{"metadata":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}"
 
+NESTED = b'{"client_msg_id":"%s","message":"x","metadata":' % ID.encode() + b'{"a":' * 300 + b"1" + b"}" * 301
+
 BODIES: dict[str, tuple[Any, int, str]] = {
     "nothing": (b"", 400, "malformed"),
     "not JSON": (b"{", 400, "malformed"),
@@ -32,6 +34,8 @@ BODIES: dict[str, tuple[Any, int, str]] = {
     "a lone surrogate": (b'{"client_msg_id":"%s","message":"\\ud800"}' % ID.encode(), 422, "invalid"),
     "an unknown field": (MESSAGE | {"seq": 7}, 422, "invalid"),
     "a client_msg_id that is none": (MESSAGE | {"client_msg_id": "1"}, 422, "invalid"),
+    "a client_msg_id in another form": (MESSAGE | {"client_msg_id": f"{{{ID}}}"}, 422, "invalid"),
+    "facts nested deep": (NESTED, 422, "invalid"),
     "an unknown priority": (MESSAGE | {"priority_level": "loud"}, 422, "invalid"),
     "an unknown parent": (MESSAGE | {"parent_message_id": ID}, 422, "invalid"),
     "a stranger mentioned": (MESSAGE | {"mentions": [ID]}, 422, "invalid"),
@@ -180,3 +184,35 @@ def test_a_person_nobody_knows_is_authenticated_and_sees_nothing(stack: RunningS
 
     assert stack.call("GET", "/threads", token).body == {"data": [], "next_cursor": None}
     assert stack.call("GET", "/me", token).body["display_name"] is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("PUT", "read", {"seq": 1, "epoch": "\0"}, "epoch"),
+        ("PUT", "delivered", {"seq": 1, "epoch": "\0"}, "epoch"),
+        ("PUT", "read", {"seq": True, "epoch": "a"}, "seq"),
+        ("PUT", "read", {"seq": "2", "epoch": "a"}, "seq"),
+        (
+            "POST",
+            "participants",
+            {"user_id": PEOPLE["carlo"], "history": {"from_seq": True}},
+            "history.from_seq",
+        ),
+        ("POST", "participants", {"user_id": PEOPLE["carlo"], "history": "some"}, "history"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_by_the_name_the_client_gave_it(
+    party: Party, thread: str, method: str, path: str, body: object, field: str
+) -> None:
+    answer = party.call("ana", method, f"/threads/{thread}/{path}", body)
+
+    assert_problem(answer, 422, "invalid")
+    assert field in {error["field"] for error in answer.body["errors"]}
+    assert party.call("carlo", "GET", f"/threads/{thread}").status == 404
+
+
+def test_a_body_that_lambda_does_not_take_is_too_large(party: Party, thread: str) -> None:
+    answer = party.call("ana", "POST", f"/threads/{thread}/messages", MESSAGE | {"message": "x" * 7_000_000})
+
+    assert (answer.status, answer.body["code"]) == (413, "too_large")
