@@ -20,7 +20,11 @@ DIRECTORY = next(number for number, file in enumerate(FILES, 1) if "directory_fu
 
 @pytest.mark.parametrize("applied_before", range(DIRECTORY, len(FILES)))
 def test_each_later_migration_goes_up_on_a_database_in_use(
-    postgres: Postgres, empty_database: Login, connected_database: Database, tmp_path: Path, applied_before: int
+    postgres: Postgres,
+    empty_database: Login,
+    connected_database: Database,
+    tmp_path: Path,
+    applied_before: int,
 ) -> None:
     for file in FILES[:applied_before]:
         shutil.copy(file, tmp_path)
