@@ -7,21 +7,19 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Annotated, Any, Final, LiteralString
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
 from wedsync.conversations.models import Line, Stated
+from wedsync.notifications import push_services
 from wedsync.platform.clock import rfc3339
 from wedsync.platform.context import Caller
 from wedsync.platform.db import transaction
 from wedsync.platform.errors import NotFound
 from wedsync.platform.ids import uuid7
-from wedsync.platform.settings import settings
 
 DEVICES = 20
 ENDPOINT_CHARACTERS = 1_500
@@ -38,18 +36,9 @@ _ALL: Final[LiteralString] = """
 
 
 def _push_service(endpoint: str) -> str:
-    """An address outside, over TLS: a subscription must not make us call into our own network."""
-    address = urlsplit(endpoint)
-    host = address.hostname or ""
-    if settings().aws_endpoint_url and address.scheme == "http" and host == "127.0.0.1":
-        return endpoint  # the stand-in for push services, on one machine only
-    if address.scheme != "https" or "." not in host or address.username or address.port not in (None, 443):
+    if not push_services.may_be_called(endpoint):
         raise ValueError("the https address of a push service")
-    try:
-        ip_address(host)
-    except ValueError:
-        return endpoint
-    raise ValueError("the https address of a push service")
+    return endpoint
 
 
 def _point(text: str) -> str:

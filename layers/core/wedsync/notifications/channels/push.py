@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from pywebpush import WebPushException, webpush
 from requests import Session
 from requests.exceptions import RequestException, TooManyRedirects
 
-from wedsync.notifications import templates
+from wedsync.notifications import push_services, templates
 from wedsync.notifications.credentials import credentials
 from wedsync.notifications.deliveries import Accepted, Claimed, Later, NotificationText, Outcome, Refused
 from wedsync.platform import aws
@@ -22,7 +20,6 @@ SECONDS = 5.0  # to connect, and again to answer
 KEPT_SECONDS = 12 * 60 * 60  # by the push service while the device is off; 0 would drop it
 MESSAGE_CHARACTERS = 300  # four bytes each at most, of the 4,096 that a push service takes
 GONE = frozenset({404, 410})
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def _session() -> Session:
@@ -40,7 +37,7 @@ def send(claimed: Claimed, text: NotificationText) -> Outcome:
     """Hand the message to the device's push service; a device that is gone is not tried again."""
     try:
         subscription: dict[str, Any] = json.loads(claimed.address)
-        if not _may_be_called(subscription["endpoint"]):
+        if not push_services.may_be_called(subscription["endpoint"]):
             return Refused("endpoint_not_allowed", suppress=True)
         key = credentials(settings().vapid_secret)["private_key"]
     except aws.AwsError as error:
@@ -91,20 +88,6 @@ def _payload(claimed: Claimed, text: NotificationText) -> str:
         },
         ensure_ascii=False,
     )
-
-
-def _may_be_called(endpoint: str) -> bool:
-    """Only https to the public internet: people choose endpoints, and we must not be their door inside."""
-    url = urlsplit(endpoint)
-    host = url.hostname or ""
-    if host in LOOPBACK:
-        return settings().aws_endpoint_url is not None  # on one machine only
-    if url.scheme != "https" or url.port not in (None, 443) or url.username is not None:
-        return False
-    try:
-        return ip_address(host).is_global
-    except ValueError:
-        return "." in host and not host.endswith((".internal", ".local", ".localhost"))
 
 
 def _refusal(error: WebPushException) -> Outcome:
