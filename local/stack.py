@@ -122,11 +122,11 @@ class Stack:
         await self._open_gateways(template)
         await self._load_demo()
         for poller in pollers(template, self.emulator, self, self.disorder):
-            self._task(poller.run())
+            self._forever(poller.run())
         for schedule in template.schedules:
-            self._task(Ticker(schedule, self, self._say, self._options.tick).run())
-        self._task(self.services.keep_up())
-        self._task(self._reap())
+            self._forever(Ticker(schedule, self, self._say, self._options.tick).run())
+        self._forever(self.services.keep_up())
+        self._forever(self._reap())
 
     async def stop(self) -> None:
         """Stop everything that was started, whatever of it that is."""
@@ -146,6 +146,15 @@ class Stack:
         task = asyncio.create_task(work)
         self._tasks.append(task)
         return task
+
+    def _forever(self, work: Coroutine[Any, Any, None]) -> None:
+        """A task that only the end of the stack ends; anything else is told."""
+
+        def tell(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._say(f"{work.__qualname__} has ended: {error!r}")
+
+        self._task(work).add_done_callback(tell)
 
     def _make_pools(self, template: Template) -> None:
         [(key_id, secret)] = self._credentials.items()
