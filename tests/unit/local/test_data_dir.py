@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 from pathlib import Path
 
@@ -56,4 +57,26 @@ def test_passwords_are_made_once_and_kept_private(tmp_path: Path) -> None:
 
     assert both["wedsync_app"] == first["wedsync_app"]
     assert len({*both.values()}) == 2
+    assert stat.S_IMODE((tmp_path / "state.json").stat().st_mode) == 0o600
+
+
+def test_a_port_is_the_last_starts_unless_somebody_has_taken_it(tmp_path: Path) -> None:
+    first = DataDir(tmp_path).port("push")
+    again = DataDir(tmp_path).port("push")
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first))
+        other.listen()
+        moved = DataDir(tmp_path).port("push")
+
+    assert again == first
+    assert moved != first
+
+
+def test_what_is_made_once_is_kept_private(tmp_path: Path) -> None:
+    made = DataDir(tmp_path).kept("providers", lambda: {"key": "first"})
+
+    kept = DataDir(tmp_path).kept("providers", lambda: {"key": "second"})
+
+    assert kept == made == {"key": "first"}
     assert stat.S_IMODE((tmp_path / "state.json").stat().st_mode) == 0o600

@@ -323,6 +323,24 @@ async def test_workers_without_work_are_ended_but_for_one(
     assert (await pool.invoke({"seconds": 0})).payload == "late"
 
 
+async def test_a_function_that_nobody_waits_for_has_no_worker_without_work(
+    pool_of: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = pool_of(PID, keep=0)
+    first = (await pool.invoke({})).payload
+    monkeypatch.setattr(pools, "IDLE_SECONDS", 0.0)
+
+    await pool.reap()
+    reaped = pool.state().workers
+    second = (await pool.invoke({})).payload
+    os.kill(second, signal.SIGKILL)
+    await until(lambda: pool.state().workers == 0)
+
+    assert reaped == 0
+    assert second != first
+    assert (await pool.invoke({})).ok
+
+
 async def test_an_init_that_never_ends_is_given_up(
     pool_of: MakePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
