@@ -57,8 +57,8 @@ test-fast: $(TESTING) ## Run the unit and database tests
 	$(BIN)/python -m pytest tests/unit tests/database $(ARGS)
 
 .PHONY: check
-check: format-check lint imports types template sizes coverage ## Everything CI runs
-	$(MAKE) --jobs=2 --output-sync=target embedded python313
+check: format-check lint imports types template sizes ## Everything CI runs
+	$(MAKE) --jobs=2 --output-sync=target coverage embedded python313
 
 .PHONY: format
 format: .venv/.dev ## Format the code and sort its imports

@@ -75,14 +75,10 @@ def test_the_demo_people_are_listed_with_their_parts(stack: RunningStack) -> Non
 def test_every_queue_shows_its_depth_and_its_dead_letters(stack: RunningStack) -> None:
     queues = {each["queue"]: each for each in stack.local("GET", "/_local/queues").body["data"]}
 
-    assert queues["EventsQueue"] == {
-        "queue": "EventsQueue",
-        "visible": 0,
-        "in_flight": 0,
-        "delayed": 0,
-        "dead_letters": "EventsQueueDead",
-    }
-    assert "EventsEmergencyQueueDead" in queues
+    # Other tests' messages are on their way through it.
+    assert set(queues["EventsQueue"]) == {"queue", "visible", "in_flight", "delayed", "dead_letters"}
+    assert queues["EventsQueue"]["dead_letters"] == "EventsQueueDead"
+    assert queues["EventsEmergencyQueueDead"]["visible"] == 0
 
 
 def test_the_page_says_what_runs_where(stack: RunningStack) -> None:
