@@ -1,7 +1,8 @@
 """The one place where text is made clean (decision 12): stored as typed, shown as HTML that cannot bite.
 
-`normalise` is what is stored, `to_html` is made once from it. bleach escapes and links; nh3 has the last
-word, because bleach is no longer maintained and never stands alone.
+`normalise` is what is stored, `to_html` is made once from it. Escaped, then linked by bleach; nh3 has the
+last word, because bleach is no longer maintained and never stands alone. bleach does not escape: what it
+takes for a comment or an instruction (`<!--`, `<?`) it leaves out, and what was typed would be lost.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import MutableMapping
 from functools import lru_cache
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,13 +38,10 @@ def to_html(text: str) -> str:
     """
     if not _NEEDS_WORK.search(text):
         return text
-    import bleach
     import nh3
 
-    # bleach would take a typed "&lt;" for an entity: the ampersand is escaped before it looks.
-    escaped = bleach.clean(text.replace("&", "&amp;"), tags=frozenset(), attributes={}, strip=False)
     return nh3.clean(
-        _linker().linkify(escaped),
+        _linker().linkify(escape(text, quote=False)),
         tags={"a"},
         attributes={"a": {"href", "target"}},
         url_schemes=set(_SCHEMES),
