@@ -58,7 +58,7 @@ test-fast: $(TESTING) ## Run the unit and database tests
 
 .PHONY: check
 check: format-check lint imports types template sizes ## Everything CI runs
-	$(MAKE) --jobs=2 --output-sync=target coverage embedded python313
+	$(MAKE) --jobs=2 --output-sync=target coverage elsewhere ARGS=--hypothesis-profile=gate
 
 .PHONY: format
 format: .venv/.dev ## Format the code and sort its imports
@@ -95,22 +95,18 @@ coverage: $(TESTING) ## Run every test and measure what it reaches, worker proce
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-.PHONY: embedded
-embedded: $(TESTING) ## Run the tests of the database and of real time on the embedded PostgreSQL
-	$(BIN)/python -m pytest tests/database tests/system/test_realtime.py --postgres embedded $(ARGS)
-
-.PHONY: python313
-ifeq ($(PYTAG),cp313)
-python313: ## Run the unit and database tests under Python 3.13 too, if there is one
-	@echo "nothing to add: everything here runs under Python 3.13"
-else ifeq ($(PYTHON313),)
-python313:
-	@echo "skipped: no python3.13 on PATH that runs"
-else
+# The other PostgreSQL and the other Python, in one run: what deployed functions run under is 3.13.
+.PHONY: elsewhere
+ifneq ($(PYTAG),cp313)
+ifneq ($(PYTHON313),)
+elsewhere: other := .venv-3.13/bin/python
 $(call packages,cp313): | .venv-3.13/.dev
-python313: $(TESTING) $(call packages,cp313)
-	.venv-3.13/bin/python -m pytest tests/unit tests/database $(ARGS)
+elsewhere: $(call packages,cp313)
 endif
+endif
+elsewhere: $(TESTING) ## Run most tests again on the embedded PostgreSQL, under Python 3.13 if there is one
+	$(or $(other),$(BIN)/python) -m pytest tests/unit tests/database tests/system/test_realtime.py \
+		--postgres embedded $(ARGS)
 
 ##### Deploying it
 

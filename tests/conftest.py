@@ -12,6 +12,9 @@ pytest_plugins = sorted(
 )
 # They import each other: marked before the first of them is loaded.
 pytest.register_assert_rewrite(*pytest_plugins)
-# How long an example takes says something about the machine, not about the code.
+# How long an example takes says something about the machine, not about the code. A gate says the same of the
+# same code each time (--hypothesis-profile=gate); everyday runs look for new examples.
 settings.register_profile("untimed", deadline=None)
+settings.register_profile("gate", deadline=None, derandomize=True)
+settings.register_profile("deep", deadline=None, max_examples=5_000)
 settings.load_profile("untimed")
