@@ -101,30 +101,42 @@ $$;
 comment on function private.keep_access() is 'Trigger: refreshes the access that the changed row decides. Fires on access columns only, never on cursors (R9).';
 
 create function app.visible_threads() returns uuid[]
-language sql stable security definer set search_path = pg_catalog, pg_temp
-as $$ select coalesce(array_agg(distinct a.thread_id), '{}') from wedsync.thread_access a where a.user_id = app.user_id() $$;
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (select coalesce(array_agg(distinct a.thread_id), '{}') from wedsync.thread_access a where a.user_id = app.user_id());
+end
+$$;
 comment on function app.visible_threads() is 'Threads of which the caller sees anything; evaluated once per statement.';
 
 -- In a schema that the application cannot name: policies call it, nobody asks it about others.
 create function private.sees(viewer uuid, thread uuid, seq bigint) returns boolean
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select exists (select from wedsync.thread_access a
-                    where a.user_id = viewer and a.thread_id = thread and sees.seq between a.from_seq and a.to_seq)
+begin
+    return exists (select from wedsync.thread_access a
+                    where a.user_id = viewer and a.thread_id = thread and sees.seq between a.from_seq and a.to_seq);
+end
 $$;
 comment on function private.sees(uuid, uuid, bigint) is 'The one predicate (R7): whether a person sees this seq of this thread.';
 
 create function private.audience(thread uuid, seq bigint) returns uuid[]
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select coalesce(array_agg(distinct a.user_id), '{}') from wedsync.thread_access a
-     where a.thread_id = thread and a.source = 'participant' and private.sees(a.user_id, thread, audience.seq)
+begin
+    return (select coalesce(array_agg(distinct a.user_id), '{}') from wedsync.thread_access a
+             where a.thread_id = thread and a.source = 'participant' and private.sees(a.user_id, thread, audience.seq));
+end
 $$;
 comment on function private.audience(uuid, bigint) is 'Whom an event is pushed to: participants who see it; implicit hosts get no push (R10).';
 
 create function app.audience(thread uuid, seq bigint) returns uuid[]
-language sql stable security definer set search_path = pg_catalog, pg_temp
-as $$ select private.audience(thread, audience.seq) where private.sees(app.user_id(), thread, audience.seq) $$;
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (select private.audience(thread, audience.seq) where private.sees(app.user_id(), thread, audience.seq));
+end
+$$;
 comment on function app.audience(uuid, bigint) is 'The audience of an event that the caller sees; null for any other.';
 
 create function app.revoked_here() returns table (thread_id uuid, user_id uuid)
