@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -21,8 +22,9 @@ LONG_POLL_SECONDS = 20
 RETRY_SECONDS = 0.5
 # What ReceiveMessage and DeleteMessageBatch take at most.
 MOST_PER_REQUEST = 10
-# Lambda starts with five concurrent batches where the template sets no maximum.
-DEFAULT_CONCURRENCY = 5
+# A function runs so many batches of a queue at once here, whatever the template allows it in the cloud: nobody waits
+# for them, and everybody shares these processors.
+MOST_AT_ONCE = max(2, os.cpu_count() or 1)
 _OUTAGES = (aiohttp.ClientError, ServiceError, TimeoutError, ValueError)
 
 Message = Mapping[str, Any]
@@ -51,7 +53,7 @@ class Poller:
         self._url = queue_url
         self._invoker = invoker
         self._disorder = disorder
-        self._slots = asyncio.Semaphore(source.maximum_concurrency or DEFAULT_CONCURRENCY)
+        self._slots = asyncio.Semaphore(min(source.maximum_concurrency or MOST_AT_ONCE, MOST_AT_ONCE))
 
     async def run(self) -> None:
         """Until cancelled; messages in flight then come back when their visibility timeout ends."""

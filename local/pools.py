@@ -37,17 +37,22 @@ class PoolState:
 
 
 class Pool:
-    """Workers of one function, `keep` of them warm. An event takes the one used last, as Lambda does, or starts one."""
+    """Workers of one function; an event takes the one used last, as Lambda does, or starts one.
+
+    One is kept warm of a function that is `awaited`: somebody waits for its answers. The others give way to it.
+    """
 
     def __init__(
         self,
         spec: FunctionSpec,
         environment: WorkerEnvironment,
         report: Callable[[str], None],
-        keep: int = 1,
+        *,
+        awaited: bool = True,
     ) -> None:
         self.spec = spec
-        self._keep = keep
+        self._awaited = awaited
+        self._keep = int(awaited)
         self._environment = environment
         self._report = report
         self._workers: set[Worker] = set()
@@ -158,7 +163,7 @@ class Pool:
         return task
 
     def _launch(self) -> asyncio.Task[None]:
-        worker = Worker(self.spec, self._environment)
+        worker = Worker(self.spec, self._environment, awaited=self._awaited)
         # Counted at once: whoever asks before its task has run must not start one more.
         self._workers.add(worker)
         self._starting += 1

@@ -16,6 +16,8 @@ from typing import IO
 
 _PR_SET_PDEATHSIG = 1
 _LOWEST_PORT, _EPHEMERAL_PORTS = 15_000, 32_768
+_GIVING_WAY = 10
+_PATIENCE = 20
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -73,6 +75,29 @@ async def spawn_watched(
         start_new_session=True,
         preexec_fn=tied_to(os.getpid(), signal.SIGKILL),
     )
+
+
+async def give_way(pid: int) -> None:
+    """Let a process, which leads its session, have little more than the time that nobody else wants."""
+    os.setpriority(os.PRIO_PROCESS, pid, _GIVING_WAY)
+    for _ in range(_PATIENCE):
+        if _session_gives_way(pid):
+            return
+        await asyncio.sleep(0.1)
+
+
+def _session_gives_way(pid: int) -> bool:
+    """Linux shares time among sessions (sched(7), autogroup) before it looks at the niceness of their processes.
+
+    False if it has to be tried again.
+    """
+    try:
+        Path(f"/proc/{pid}/autogroup").write_text(str(_GIVING_WAY))
+    except BlockingIOError:  # the kernel takes ten a second from an ordinary user
+        return False
+    except OSError:  # this machine has no such thing
+        return True
+    return True
 
 
 def stop(process: subprocess.Popen[bytes], sig: signal.Signals, patience: float) -> None:

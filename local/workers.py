@@ -12,7 +12,7 @@ import uuid
 
 from local.cloudformation import ACCOUNT, REGION
 from local.model import FunctionSpec, Outcome
-from local.processes import spawn_watched
+from local.processes import give_way, spawn_watched
 from local.runtime_api import Invocation, RuntimeApi
 from local.worker_environment import WorkerEnvironment
 
@@ -21,10 +21,14 @@ INIT_TIMEOUT = 30.0
 
 
 class Worker:
-    """Started once, invoked many times, never reused after an error that Lambda would end it for."""
+    """Started once, invoked many times, never reused after an error that Lambda would end it for.
 
-    def __init__(self, spec: FunctionSpec, environment: WorkerEnvironment) -> None:
+    One that is not `awaited` gives way to those that somebody waits for.
+    """
+
+    def __init__(self, spec: FunctionSpec, environment: WorkerEnvironment, *, awaited: bool = True) -> None:
         self.spec = spec
+        self._awaited = awaited
         self.idle_since = time.monotonic()
         self._environment = environment
         self._api = RuntimeApi()
@@ -52,6 +56,8 @@ class Worker:
                 command, environment=variables, cwd=self.spec.code, output=log
             )
         self._ended = asyncio.create_task(self._process.wait())
+        if not self._awaited:
+            await give_way(self._process.pid)
         await asyncio.wait(
             {self._api.ready, self._ended}, timeout=INIT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
         )

@@ -25,7 +25,7 @@ async def pool_of(tmp_path: Path) -> AsyncIterator[MakePool]:
     environment = WorkerEnvironment(link_runtime(tmp_path / "runtime"), logs, {"SHARED": "by all"})
     pools: list[Pool] = []
 
-    def make(source: str, keep: int = 1, **changes: Any) -> Pool:
+    def make(source: str, *, awaited: bool = True, **changes: Any) -> Pool:
         code = tmp_path / f"function{len(pools)}"
         code.mkdir()
         (code / "app.py").write_text(textwrap.dedent(source))
@@ -41,7 +41,7 @@ async def pool_of(tmp_path: Path) -> AsyncIterator[MakePool]:
             reserved_concurrency=None,
         )
         spec = dataclasses.replace(spec, **changes)
-        pools.append(Pool(spec, environment, report=lambda _line: None, keep=keep))
+        pools.append(Pool(spec, environment, report=lambda _line: None, awaited=awaited))
         return pools[-1]
 
     yield make

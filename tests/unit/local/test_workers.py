@@ -326,7 +326,7 @@ async def test_workers_without_work_are_ended_but_for_one(
 async def test_a_function_that_nobody_waits_for_has_no_worker_without_work(
     pool_of: MakePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool = pool_of(PID, keep=0)
+    pool = pool_of(PID, awaited=False)
     first = (await pool.invoke({})).payload
     monkeypatch.setattr(pools, "IDLE_SECONDS", 0.0)
 
@@ -339,6 +339,22 @@ async def test_a_function_that_nobody_waits_for_has_no_worker_without_work(
     assert reaped == 0
     assert second != first
     assert (await pool.invoke({})).ok
+
+
+async def test_a_function_that_nobody_waits_for_gives_way_to_the_others(pool_of: MakePool) -> None:
+    source = """
+        import os, pathlib
+        def handler(event, context):
+            group = pathlib.Path("/proc/self/autogroup")
+            return os.nice(0), group.exists() and int(group.read_text().split()[-1])
+    """
+    awaited, unawaited = pool_of(source), pool_of(source, awaited=False)
+
+    ordinary = (await awaited.invoke({})).payload
+    given_way = (await unawaited.invoke({})).payload
+
+    assert given_way[0] > ordinary[0]
+    assert given_way[1] > ordinary[1] or given_way[1] is False
 
 
 async def test_an_init_that_never_ends_is_given_up(
