@@ -34,7 +34,7 @@ from local.postgres import Postgres
 from local.processes import free_port
 from wedsync.conversations import messages, threads
 from wedsync.conversations.models import NewMessage, NewThread
-from wedsync.notifications import deliveries, planner
+from wedsync.notifications import deliveries, planner, worker
 from wedsync.notifications.deliveries import Accepted, Caller
 from wedsync.platform import aws, db
 from wedsync.platform.migrations import migrate
@@ -153,17 +153,18 @@ def write(count: int, size: int) -> list[tuple[UUID, int]]:
 def claim_all(
     server: Postgres, port: int, ids: list[UUID], rest: bool, begin: Barrier, took: Queue[float]
 ) -> None:
-    """In a process of its own: claim these, with `rest` also read and record each."""
+    """In a process of its own: claim these by portions, with `rest` also read and record each."""
     environment(server, "wedsync_worker", port)
-    deliveries.claim(uuid4())  # connected
+    deliveries.claim([uuid4()])  # connected
     begin.wait()
-    for delivery_id in ids:
-        claimed = deliveries.claim(delivery_id)
-        if claimed is None:
+    for first in range(0, len(ids), worker.PORTION):
+        claimed = deliveries.claim(ids[first : first + worker.PORTION])
+        if len(claimed) < len(ids[first : first + worker.PORTION]):
             raise SystemExit("a delivery was not to be had")
         if rest:
-            deliveries.text(claimed)
-            deliveries.record(claimed, Accepted("bench", str(delivery_id)))
+            deliveries.texts((each.user_id, each.message_id) for each in claimed)
+            for each in claimed:
+                deliveries.record(each, Accepted("bench", str(each.delivery_id)))
     took.put(time.monotonic())
 
 

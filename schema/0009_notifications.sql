@@ -64,7 +64,7 @@ create index deliveries_user on wedsync.deliveries (user_id);
 create index deliveries_contact_point on wedsync.deliveries (contact_point_id) where contact_point_id is not null;
 create index deliveries_waiting on wedsync.deliveries (kicked_at) where status = 'queued';
 create index deliveries_claimed on wedsync.deliveries (claimed_at) where status in ('sending', 'unknown');
-comment on table  wedsync.deliveries                    is 'One message to one address by one channel (R23). States only rise; app.claim_delivery is the only way to sending.';
+comment on table  wedsync.deliveries                    is 'One message to one address by one channel (R23). States only rise; app.claim_deliveries is the only way to sending.';
 comment on column wedsync.deliveries.channel            is 'Names the function that sends it; the functions are the list of channels.';
 comment on column wedsync.deliveries.id                 is 'Derived from message, channel and address: the provider''s idempotency key.';
 comment on column wedsync.deliveries.address_hash       is 'SHA-256 of the address, of the user id in the inbox. The address itself is in contact_points only.';
@@ -83,7 +83,7 @@ create table wedsync.delivery_attempts (
     code        text        check (char_length(code) between 1 and 100),
     primary key (delivery_id, attempt)
 );
-comment on table  wedsync.delivery_attempts         is 'What came of each claim.';
+comment on table  wedsync.delivery_attempts         is 'What came of each claim. The inbox needs none.';
 comment on column wedsync.delivery_attempts.outcome is 'lost: the worker never recorded one.';
 
 create table wedsync.inbox_items (
@@ -113,8 +113,6 @@ begin
 end
 $$;
 
-create policy worker on wedsync.inbox_items to wedsync_worker using (true) with check (true);
-grant select, insert on wedsync.inbox_items to wedsync_worker;
 create policy reads on wedsync.inbox_items for select to wedsync_app using (user_id = (select app.user_id()));
 create policy marks on wedsync.inbox_items for update to wedsync_app using (user_id = (select app.user_id()));
 grant select on wedsync.inbox_items to wedsync_app;
@@ -128,7 +126,35 @@ grant select on wedsync.communication_threads, wedsync.thread_messages to wedsyn
 reset role;
 
 set role wedsync_access;
-grant execute on function app.visible_threads(), private.sees(uuid, uuid, bigint), app.participants(uuid) to wedsync_worker;
+grant execute on function app.visible_threads(), private.sees(uuid, uuid, bigint) to wedsync_worker;
+
+create function app.name_in(thread uuid, person uuid) returns text
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (select u.display_name from wedsync.users u
+              join wedsync.thread_participants p on p.thread_id = thread and p.user_id = u.id and p.left_at is null
+             where u.id = person and exists (select from wedsync.thread_access a where a.user_id = app.user_id() and a.thread_id = thread));
+end
+$$;
+comment on function app.name_in(uuid, uuid) is 'The name of a present participant of a thread that the caller sees, or null.';
+
+-- With the rights of its caller: row-level security decides what he reads.
+create function app.notification_texts(messages uuid[])
+returns table (message_id uuid, thread_id uuid, subject text, message text, message_type text, priority_level text, seq bigint, created_at timestamptz,
+               sender_name text)
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return query
+        select m.id, m.thread_id, t.subject, m.message, m.message_type, m.priority_level, m.seq, m.created_at, app.name_in(m.thread_id, m.sender_id)
+          from wedsync.thread_messages m join wedsync.communication_threads t on t.id = m.thread_id
+         where m.id = any (messages) and m.deleted_at is null;
+end
+$$;
+comment on function app.notification_texts(uuid[]) is 'What the recipient of a notification may read of these messages now; what he does not see is not there (R12).';
+revoke all on function app.name_in(uuid, uuid), app.notification_texts(uuid[]) from public;
+grant execute on function app.name_in(uuid, uuid), app.notification_texts(uuid[]) to wedsync_worker;
 
 create function private.require_worker() returns void
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
@@ -150,11 +176,13 @@ $$;
 comment on function private.delivery_id(uuid, text, bytea) is 'The id of a delivery, from what makes it one (R23): a name-based UUID (RFC 9562, version 8, SHA-256).';
 
 create function private.delivery_rank(status text) returns integer
-language sql immutable set search_path = pg_catalog, pg_temp
+language plpgsql immutable set search_path = pg_catalog, pg_temp
 as $$
-    select case status when 'queued' then 10 when 'sending' then 20 when 'unknown' then 25 when 'sent' then 30 when 'delayed' then 35
+begin
+    return case status when 'queued' then 10 when 'sending' then 20 when 'unknown' then 25 when 'sent' then 30 when 'delayed' then 35
                        when 'failed' then 40 when 'delivered' then 50 when 'bounced' then 60 when 'complained' then 70
-                       when 'cancelled' then 80 when 'suppressed' then 81 when 'expired' then 82 end
+                       when 'cancelled' then 80 when 'suppressed' then 81 when 'expired' then 82 end;
+end
 $$;
 comment on function private.delivery_rank(text) is
     'Order of the states. A late truth outranks an early guess: delivered beats a failure seen locally, a bounce beats delivered. From 80 on nothing was handed over.';
@@ -314,44 +342,112 @@ end
 $$;
 comment on function private.hand_over(wedsync.deliveries) is 'Whether somebody else with the same address still wants a delivery that its first recipient does not: it is his then.';
 
-create function app.claim_delivery(delivery uuid, token uuid) returns setof app.claim
+create function private.objection(d wedsync.deliveries, at timestamptz) returns text
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return case when d.expires_at <= at then 'expired'
+                when d.channel <> 'inbox' and d.contact_point_id is null then 'address_gone'
+                else private.obstacle(d.message_id, d.user_id, d.category, d.channel, d.address_hash) end;
+end
+$$;
+comment on function private.objection(wedsync.deliveries, timestamptz) is 'Why a queued delivery must not go out now, or null.';
+
+create function private.withheld(why text) returns text
+language plpgsql immutable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return case when why in ('expired', 'suppressed') then why else 'cancelled' end;
+end
+$$;
+comment on function private.withheld(text) is 'The state of a delivery that something speaks against.';
+
+-- Whoever takes several deliveries locks them here first, in one order; the next statement sees what others did to them meanwhile.
+create function private.lock_queued(asked uuid[]) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform from wedsync.deliveries d where d.id = any (asked) and d.status = 'queued' order by d.id for no key update;
+end
+$$;
+comment on function private.lock_queued(uuid[]) is 'Locks those of these deliveries that are queued, in the order of their ids.';
+
+create function app.claim_deliveries(asked uuid[], token uuid) returns setof app.claim
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    d wedsync.deliveries;
+    at        timestamptz := app.now();
+    refused   wedsync.deliveries[];
+    d         wedsync.deliveries;
+    inherited boolean;
 begin
     perform private.require_worker();
+    perform private.lock_queued(asked);
     loop
-        update wedsync.deliveries c
-           set (status, reason, attempt, claim_token, claimed_at, updated_at) = (
-               select case when why is null then 'sending' when why in ('expired', 'suppressed') then why else 'cancelled' end,
-                      coalesce(why, c.reason), c.attempt + (why is null)::integer,
-                      case when why is null then token end, case when why is null then asked.at end, asked.at
-                 from (select now.at,
-                              case when c.expires_at <= now.at then 'expired'
-                                   when c.channel <> 'inbox' and c.contact_point_id is null then 'address_gone'
-                                   else private.obstacle(c.message_id, c.user_id, c.category, c.channel, c.address_hash) end as why
-                         from app.now() now (at)
-                       offset 0) asked)
-         where c.id = delivery and c.status = 'queued' and c.not_before <= app.now()
-        returning c.* into d;
-        exit when d.status is distinct from 'cancelled' or not private.hand_over(d);
+        with settled as (
+            update wedsync.deliveries c
+               set (status, reason, attempt, claim_token, claimed_at, updated_at) = (
+                   select case when why is null then 'sending' else private.withheld(why) end, coalesce(why, c.reason),
+                          c.attempt + (why is null)::integer, case when why is null then claim_deliveries.token end, case when why is null then at end, at
+                     from (select private.objection(c, at) as why offset 0) judged)
+             where c.id = any (asked) and c.status = 'queued' and c.not_before <= at
+            returning c.*
+        )
+        select array_agg(s) into refused from settled s where s.status = 'cancelled';
+        inherited := false;
+        foreach d in array coalesce(refused, '{}') loop
+            inherited := private.hand_over(d) or inherited;
+        end loop;
+        exit when not inherited;
     end loop;
-    if d.status = 'sending' then
-        return next private.claim(d);
-    end if;
+    return query
+        select claim.* from wedsync.deliveries c cross join lateral private.claim(c) claim
+         where c.id = any (asked) and c.claim_token = claim_deliveries.token and c.status = 'sending'
+         order by array_position(asked, c.id);
 end
 $$;
-comment on function app.claim_delivery(uuid, uuid) is
-    'One conditional UPDATE that asks everything again (R23): one row for the one worker that may send, none for all others. '
+comment on function app.claim_deliveries(uuid[], uuid) is
+    'One conditional UPDATE that asks everything again (R23): a row for each of these that the one worker with this token may send now, none for all others. '
+    'What has become void is cancelled here, with the reason.';
+
+create function app.fill_inboxes(asked uuid[])
+returns table (id uuid, user_id uuid, message_id uuid, category text, created_at timestamptz)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    at timestamptz := app.now();
+begin
+    perform private.require_worker();
+    perform private.lock_queued(asked);
+    return query
+        with settled as (
+            update wedsync.deliveries c
+               set (status, reason, attempt, sent_at, delivered_at, updated_at) = (
+                   select case when why is null then 'delivered' else private.withheld(why) end, coalesce(why, c.reason),
+                          c.attempt + (why is null)::integer, case when why is null then at end, case when why is null then at end, at
+                     from (select private.objection(c, at) as why offset 0) judged)
+             where c.id = any (asked) and c.channel = 'inbox' and c.status = 'queued' and c.not_before <= at
+            returning c.id, c.user_id, c.message_id, c.category, c.status
+        )
+        insert into wedsync.inbox_items as i (id, user_id, message_id, category, created_at)
+        select s.id, s.user_id, s.message_id, s.category, at from settled s where s.status = 'delivered'
+        on conflict do nothing
+        returning i.id, i.user_id, i.message_id, i.category, i.created_at;
+end
+$$;
+comment on function app.fill_inboxes(uuid[]) is
+    'The inbox leaves the database at no point, so claim, item and record are one act: a row for each item that is new. '
     'What has become void is cancelled here, with the reason.';
 
 create function private.note_attempt(d wedsync.deliveries, outcome text, code text) returns void
-language sql volatile security definer set search_path = pg_catalog, pg_temp
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
-    insert into wedsync.delivery_attempts (delivery_id, attempt, started_at, ended_at, outcome, code)
-    values (d.id, d.attempt, d.claimed_at, app.now(), outcome, code)
-    on conflict (delivery_id, attempt) do update set ended_at = excluded.ended_at, outcome = excluded.outcome, code = coalesce(excluded.code, delivery_attempts.code)
+begin
+    insert into wedsync.delivery_attempts as a (delivery_id, attempt, started_at, ended_at, outcome, code)
+    values (d.id, d.attempt, d.claimed_at, app.now(), note_attempt.outcome, note_attempt.code)
+    on conflict on constraint delivery_attempts_pkey
+    do update set ended_at = excluded.ended_at, outcome = excluded.outcome, code = coalesce(excluded.code, a.code);
+end
 $$;
 comment on function private.note_attempt(wedsync.deliveries, text, text) is 'Writes down what came of a claim; a reconciled one is overwritten.';
 
@@ -376,7 +472,7 @@ begin
     end if;
     case outcome
         when 'accepted' then
-            return private.advance_delivery(delivery, case d.channel when 'inbox' then 'delivered' else 'sent' end, app.now(), provider, provider_ref, null);
+            return private.advance_delivery(delivery, 'sent', app.now(), provider, provider_ref, null);
         when 'refused' then
             return private.advance_delivery(delivery, 'failed', app.now(), null, null, code);
         when 'unknown' then
@@ -418,7 +514,7 @@ begin
 end
 $$;
 comment on function app.release_stale_claims(interval) is
-    'Claims whose worker died. E-mail, push and inbox bear a repetition under their own key; an SMS may have gone out and becomes unknown.';
+    'Claims whose worker died. E-mail and push bear a repetition under their own key; an SMS may have gone out and becomes unknown.';
 
 create function app.kick_deliveries(lost_after interval, up_to integer) returns table (id uuid, channel text, lane text)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -466,11 +562,11 @@ comment on function app.send_again(uuid, uuid) is 'Once, and only for an emergen
 
 revoke all on all functions in schema private from public;
 revoke all on function
-    app.plan_deliveries(uuid[], bigint[]), app.claim_delivery(uuid, uuid),
+    app.plan_deliveries(uuid[], bigint[]), app.claim_deliveries(uuid[], uuid), app.fill_inboxes(uuid[]),
     app.record_delivery(uuid, uuid, text, text, text, text, boolean, float), app.release_stale_claims(interval),
     app.kick_deliveries(interval, integer), app.unknown_deliveries(interval, integer), app.send_again(uuid, uuid) from public;
 grant execute on function
-    app.plan_deliveries(uuid[], bigint[]), app.claim_delivery(uuid, uuid),
+    app.plan_deliveries(uuid[], bigint[]), app.claim_deliveries(uuid[], uuid), app.fill_inboxes(uuid[]),
     app.record_delivery(uuid, uuid, text, text, text, text, boolean, float), app.release_stale_claims(interval),
     app.kick_deliveries(interval, integer), app.unknown_deliveries(interval, integer), app.send_again(uuid, uuid) to wedsync_worker;
 reset role;

@@ -11,4 +11,4 @@ from wedsync.notifications.channels import email
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Deliver a batch of SQS records; answers which of them have to come again."""
-    return worker.handle(event, email.send)
+    return worker.handle(event, email.send, at_once=worker.PORTION)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wedsync.notifications import worker
 from wedsync.notifications.channels import inbox
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Deliver a batch of SQS records; answers which of them have to come again."""
-    return worker.handle(event, inbox.send)
+    """The records that have to come again."""
+    return inbox.handle(event)

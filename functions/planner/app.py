@@ -11,4 +11,4 @@ from wedsync.platform import queues
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """The records that have to come again."""
-    return queues.each(event, planner.plan_record)
+    return queues.together(event, planner.named, planner.plan)

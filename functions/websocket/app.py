@@ -9,7 +9,7 @@ from wedsync.conversations import cursors, messages
 from wedsync.platform.errors import Problem, Unauthenticated
 from wedsync.platform.observability import bind
 from wedsync.realtime import broadcast, frames, poster, sessions, sync
-from wedsync.realtime.protocol import Ack, Read, Send, Sync
+from wedsync.realtime.protocol import Ack, Read, Send, Sync, encode
 from wedsync.realtime.sessions import Session
 
 OK = {"statusCode": 200}
@@ -44,7 +44,7 @@ def _message(request: Mapping[str, Any], body: str) -> dict[str, Any]:
         sessions.end([request["connectionId"]], sessions.TOKEN_EXPIRED)
         return OK
     except Problem as problem:
-        frame = frames.encode(frames.refusal(problem, body))
+        frame = encode(frames.refusal(problem, body))
     if route is _send and frame:  # the only two-way route
         return OK | {"body": frame.decode()}
     if frame:
@@ -59,7 +59,7 @@ def _sync(session: Session, body: str) -> None:
 def _send(session: Session, body: str) -> bytes:
     asked = frames.parse(Send, body)
     sent = broadcast.deliver(messages.send(session.principal, asked.thread_id, asked.messages))
-    return frames.encode(frames.sent(asked, sent))
+    return encode(frames.sent(asked, sent))
 
 
 def _ack(session: Session, body: str) -> None:
@@ -73,7 +73,7 @@ def _read(session: Session, body: str) -> None:
 
 
 def _unknown(_: Session, body: str) -> bytes:
-    return frames.encode(frames.unroutable(body))
+    return encode(frames.unroutable(body))
 
 
 Route = Callable[[Session, str], bytes | None]

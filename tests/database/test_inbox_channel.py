@@ -16,6 +16,7 @@ from tests.fixtures.notifying import Notifying
 from tests.fixtures.queue_server import sqs_event
 from tests.fixtures.stub_server import Request, answer, serving
 from tests.fixtures.wedding import ANA, FLORA
+from wedsync.conversations import participants
 from wedsync.notifications import inbox
 from wedsync.notifications.inbox import NotificationQuery
 from wedsync.realtime import connections, poster
@@ -29,11 +30,13 @@ class Sockets:
 
     frames: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     unknown: bool = False
+    reads: int = 0
 
     def reply(self, request: Request) -> bytes:
         if "x-amz-target" not in request.headers:
             self.frames.append((request.path.rpartition("/")[2], json.loads(request.body)))
             return answer(200)
+        self.reads += request.headers["x-amz-target"].endswith("BatchGetItem")
         if self.unknown:
             return answer(400, b'{"__type": "AccessDeniedException"}')
         entries = {
@@ -103,9 +106,7 @@ def test_the_same_event_twice_is_one_item_and_one_frame(
     assert len(sockets.frames) == 1
 
 
-def test_a_worker_that_died_before_it_recorded_leaves_no_second_item(
-    notifying: Notifying, thread: UUID
-) -> None:
+def test_a_delivery_that_was_queued_again_leaves_no_second_item(notifying: Notifying, thread: UUID) -> None:
     deliver(notifying, thread)
     notifying.stored("update wedsync.deliveries set status = 'queued'")
 
@@ -124,3 +125,53 @@ def test_the_item_is_there_though_nobody_knows_who_is_connected(
 
     assert sockets.frames == []
     assert len(inbox.page(FLORA, NotificationQuery())["data"]) == 1
+
+
+def test_a_whole_batch_is_one_act_and_its_poison_comes_again_alone(
+    notifying: Notifying, sockets: Sockets, thread: UUID
+) -> None:
+    others = [make_thread(), make_thread()]
+    for other in others:
+        say(ANA, other)
+        notifying.plan(other)
+    participants.remove(ANA, others[1], FLORA.user_id)
+    ids = [notifying.delivery(each, FLORA.user_id)["id"] for each in (thread, *others)]
+    bodies = [json.dumps({"deliveries": [str(each)]}) for each in ids]
+
+    with modules_of("inbox") as app:
+        event = sqs_event(*bodies, '{"deliveries": ["poison"]}', bodies[0])
+        answer = notifying.run(app.handler, event, None)
+
+    stored = [notifying.delivery(each, FLORA.user_id) for each in (thread, *others)]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m3"}]}
+    assert [(each["status"], each["reason"]) for each in stored] == [
+        ("delivered", None),
+        ("delivered", None),
+        ("cancelled", "removed"),
+    ]
+    assert {frame["notification"]["thread_id"] for _, frame in sockets.frames} == {
+        str(thread),
+        str(others[0]),
+    }
+    assert sockets.reads == 1
+
+
+def test_who_is_removed_after_the_act_is_pushed_nothing(
+    notifying: Notifying, sockets: Sockets, thread: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = connections.find
+
+    def meanwhile(people: Any) -> Any:
+        notifying.stored(
+            "update wedsync.thread_participants set left_at = now() where thread_id = %(t)s and user_id = %(u)s",
+            t=thread,
+            u=FLORA.user_id,
+        )
+        return find(people)
+
+    monkeypatch.setattr(connections, "find", meanwhile)
+
+    deliver(notifying, thread)
+
+    assert sockets.frames == []
+    assert inbox.page(FLORA, NotificationQuery())["data"] == []

@@ -10,7 +10,8 @@ import pytest
 from tests.database.test_notifications_claims import HIS, claim, planned
 from tests.fixtures.notifying import Notifying
 from tests.fixtures.queue_server import sqs_event
-from tests.fixtures.wedding import FLORA
+from tests.fixtures.wedding import ANA, FLORA
+from wedsync.conversations import participants
 from wedsync.notifications import deliveries, worker
 from wedsync.notifications.deliveries import Accepted, Claimed, Later, NotificationText, Refused
 
@@ -42,10 +43,7 @@ def test_the_same_batch_twice_is_sent_once(notifying: Notifying) -> None:
 
     assert answers == [{"batchItemFailures": []}] * 2
     assert sorted(provider.accepted) == sorted(ids)
-    assert {(d["channel"] == "inbox", d["status"]) for d in notifying.deliveries(thread)} == {
-        (True, "delivered"),
-        (False, "sent"),
-    }
+    assert {d["status"] for d in notifying.deliveries(thread)} == {"sent"}
 
 
 def test_one_poison_record_of_ten_comes_again_alone(
@@ -94,13 +92,44 @@ def test_what_there_is_no_time_for_is_not_claimed(
     assert {d["status"] for d in notifying.deliveries(thread)} == {"queued"}
 
 
+def test_what_was_claimed_with_others_and_has_no_time_left_goes_back(
+    notifying: Notifying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = planned(notifying)
+    ids = [delivery["id"] for delivery in notifying.deliveries(thread)]
+    provider = Provider()
+
+    def slow(claimed: Claimed, text: NotificationText) -> deliveries.Outcome:
+        monkeypatch.setattr(worker.time, "monotonic", lambda: float("inf"))
+        return provider.send(claimed, text)
+
+    answer = notifying.run(lambda: worker.handle(sqs_event(body(*ids)), slow, at_once=len(ids)))
+
+    assert answer == {"batchItemFailures": []}
+    assert provider.accepted == ids[:1]
+    assert [d["status"] for d in notifying.deliveries(thread)] == ["sent", *["queued"] * (len(ids) - 1)]
+
+
+def test_a_portion_is_read_by_each_with_his_own_eyes(notifying: Notifying) -> None:
+    threads = [planned(notifying), planned(notifying)]
+    ids = [d["id"] for thread in threads for d in notifying.deliveries(thread) if d["channel"] == "email"]
+    hidden = notifying.delivery(threads[1], FLORA.user_id, "email")
+    claims = notifying.run(deliveries.claim, ids)
+    participants.remove(ANA, threads[1], FLORA.user_id)
+
+    texts = notifying.run(deliveries.texts, [(each.user_id, each.message_id) for each in claims])
+
+    assert [each.delivery_id for each in claims] == ids
+    assert texts.keys() == {(e.user_id, e.message_id) for e in claims if e.delivery_id != hidden["id"]}
+
+
 def test_who_is_removed_between_claim_and_text_is_not_told(
     notifying: Notifying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread = planned(notifying)
     delivery_id = notifying.delivery(thread, FLORA.user_id, "email")["id"]
     provider = Provider()
-    monkeypatch.setattr(deliveries, "text", lambda _: None)
+    monkeypatch.setattr(deliveries, "texts", lambda _: {})
 
     notifying.run(worker.handle, sqs_event(body(delivery_id)), provider.send)
 

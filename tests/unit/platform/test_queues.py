@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -59,3 +60,43 @@ def test_only_the_records_that_failed_come_again(capsys: pytest.CaptureFixture[s
     assert done == ["a", "b"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
     assert "poison" not in capsys.readouterr().out
+
+
+class Acting:
+    """Takes numbers in one go, but refuses what is not welcome."""
+
+    def __init__(self, *unwelcome: int) -> None:
+        self.unwelcome = set(unwelcome)
+        self.taken: list[list[int]] = []
+
+    def act(self, numbers: Sequence[int]) -> None:
+        if self.unwelcome & set(numbers):
+            raise RuntimeError("unwelcome")
+        self.taken.append(list(numbers))
+
+
+def test_a_batch_is_acted_on_in_one_go_without_the_records_that_nobody_can_read() -> None:
+    acting = Acting()
+
+    answer = queues.together(sqs_event("[1,2]", "poison", "[3]"), json.loads, acting.act)
+
+    assert acting.taken == [[1, 2, 3]]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+
+
+def test_a_batch_that_fails_is_acted_on_record_by_record() -> None:
+    acting = Acting(3)
+
+    answer = queues.together(sqs_event("[1,2]", "poison", "[3]", "[4]"), json.loads, acting.act)
+
+    assert acting.taken == [[1, 2], [4]]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}, {"itemIdentifier": "m2"}]}
+
+
+def test_a_batch_of_which_nothing_can_be_read_is_not_acted_on() -> None:
+    acting = Acting()
+
+    assert queues.together(sqs_event("poison"), json.loads, acting.act) == {
+        "batchItemFailures": [{"itemIdentifier": "m0"}]
+    }
+    assert acting.taken == []

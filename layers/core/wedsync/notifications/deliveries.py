@@ -1,16 +1,19 @@
 """One message to one address: claimed by one worker, handed over, written down (R23).
 
-claim  -> Claimed, for exactly one of all who ask, or None
-text   -> what the recipient may read now, or None: then withdraw
+claim  -> Claimed, for exactly one of all who ask, or not there
+texts  -> what its recipient may read now, or not there: then it is withdrawn
 record -> what the provider said:
-    Accepted   it has it                                    sent (inbox: delivered)
+    Accepted   it has it                                    sent
     Refused    it will never take it                        failed; `suppress` ends the address
     Later      certainly not sent, may be tried again       queued
     Unknown    nobody knows whether it was sent             unknown, never sent again blindly
+    Withdrawn  the recipient sees the message no more       cancelled
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -36,7 +39,7 @@ WORKER = Caller(UUID(int=0), "worker")
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that is ours to hand over. `address` is the user id for the inbox, a subscription's JSON for push."""
+    """A delivery that is ours to hand over. `address` is a subscription's JSON for push."""
 
     delivery_id: UUID
     token: UUID
@@ -59,6 +62,7 @@ class Claimed:
 class NotificationText:
     """What the recipient may read of the message. `sender_name` is None once the sender has left the thread."""
 
+    thread_id: UUID
     subject: str = field(repr=False)
     message: str = field(repr=False)
     message_type: str
@@ -99,27 +103,47 @@ class Unknown:
     code: str | None = None
 
 
-Outcome = Accepted | Refused | Later | Unknown
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Certainly not sent, and no longer to be: for the worker to say, no channel does."""
+
+    code: str
 
 
-def claim(delivery_id: UUID) -> Claimed | None:
-    """The delivery, if it is still wanted and nobody else has it; what is no longer wanted is cancelled."""
-    asked = {"delivery_id": delivery_id, "token": uuid4()}
+Outcome = Accepted | Refused | Later | Unknown | Withdrawn
+
+
+def claim(delivery_ids: Sequence[UUID]) -> list[Claimed]:
+    """Those of them that are still wanted and that nobody else has; what is no longer wanted is cancelled."""
+    asked = {"asked": list(delivery_ids), "token": uuid4()}
     (rows,) = db.transaction(WORKER, (sql.CLAIM, asked))
-    return claimed(rows[0]) if rows else None
+    return [claimed(row) for row in rows]
 
 
 def claimed(row: dict[str, Any]) -> Claimed:
-    """From a row of `app.claim`."""
+    """From a row of the type `app.claim`."""
     return Claimed(delivery_id=row["id"], **{name: row[name] for name in row if name != "id"})
+
+
+def texts(wanted: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], NotificationText]:
+    """What each user may read of his message now, by (user, message); what he sees no more is not there."""
+    messages: dict[UUID, list[UUID]] = defaultdict(list)
+    for user_id, message_id in wanted:
+        messages[user_id].append(message_id)
+    found = db.as_each(
+        [(Caller(user_id, "user"), (sql.TEXTS, {"messages": ids})) for user_id, ids in messages.items()]
+    )
+    return {
+        (user_id, row.pop("message_id")): NotificationText(**row)
+        for user_id, rows in zip(messages, found, strict=True)
+        for row in rows
+    }
 
 
 def text(delivery: Claimed) -> NotificationText | None:
     """The message as the recipient sees it now; None if he sees it no more."""
-    (rows,) = db.transaction(
-        Caller(delivery.user_id, "user"), (sql.TEXT, {"message_id": delivery.message_id})
-    )
-    return NotificationText(**rows[0]) if rows else None
+    key = delivery.user_id, delivery.message_id
+    return texts([key]).get(key)
 
 
 def record(delivery: Claimed, outcome: Outcome) -> bool:
@@ -133,11 +157,8 @@ def record(delivery: Claimed, outcome: Outcome) -> bool:
             return _record(delivery, "later", code=code, retry_after=retry_after)
         case Unknown(code):
             return _record(delivery, "unknown", code=code)
-
-
-def withdraw(delivery: Claimed, reason: str) -> bool:
-    """Cancel what was claimed and certainly not sent."""
-    return _record(delivery, "withdrawn", code=reason)
+        case Withdrawn(code):
+            return _record(delivery, "withdrawn", code=code)
 
 
 def _record(delivery: Claimed, outcome: str, **said: str | float | None) -> bool:

@@ -45,9 +45,9 @@ class Planned:
     messages: int
 
 
-def plan_record(body: str) -> None:
-    """Plan what a record of the events queue names. Raises ValueError if it is none of ours."""
-    plan([(event.thread_id, event.seq) for event in Events.model_validate_json(body).events])
+def named(body: str) -> list[tuple[UUID, int]]:
+    """The events that a record of the events queue names. Raises ValueError if it is none of ours."""
+    return [(event.thread_id, event.seq) for event in Events.model_validate_json(body).events]
 
 
 def plan(event_ids: Sequence[tuple[UUID, int]]) -> Planned:

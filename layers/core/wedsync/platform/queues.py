@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from wedsync.platform import aws
 from wedsync.platform.observability import logger
 
 BATCH = 10  # SendMessageBatch takes no more
 SEND_SECONDS = 2.0
+
+Item = TypeVar("Item")
 
 
 class NotQueuedError(Exception):
@@ -44,7 +46,7 @@ def _send(queue_url: str, bodies: Sequence[str], seconds: float) -> int:
     return len(answer.get("Failed", []))
 
 
-def each(event: Mapping[str, Any], act: Callable[[str], None]) -> dict[str, Any]:
+def each(event: Mapping[str, Any], act: Callable[[str], object]) -> dict[str, Any]:
     """Act on the body of every record; the answer names those that failed, so that only they come again."""
     failed: list[dict[str, str]] = []
     for record in event["Records"]:
@@ -54,3 +56,18 @@ def each(event: Mapping[str, Any], act: Callable[[str], None]) -> dict[str, Any]
             logger().exception("record failed", extra={"message_id": record["messageId"]})
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
+
+
+def together(
+    event: Mapping[str, Any], read: Callable[[str], Sequence[Item]], act: Callable[[Sequence[Item]], object]
+) -> dict[str, Any]:
+    """Act once on what all records hold, or if that fails on each record alone; the answer is that of `each`."""
+    found: list[Item] = []
+    answer = each(event, lambda body: found.extend(read(body)))
+    try:
+        if found:
+            act(found)
+    except Exception:  # noqa: BLE001 (whatever it is, it must not bring back the others)
+        logger().exception("batch failed, now record by record")
+        return each(event, lambda body: act(read(body)))
+    return answer

@@ -17,9 +17,8 @@ from wedsync.platform import aws
 from wedsync.platform.observability import logger
 from wedsync.realtime import connections, paging, poster, sessions
 from wedsync.realtime.connections import Connection
-from wedsync.realtime.frames import encode
 from wedsync.realtime.poster import Outcome
-from wedsync.realtime.protocol import AccessFrame
+from wedsync.realtime.protocol import AccessFrame, encode
 
 KICK_SECONDS = 0.5
 HANDSHAKE_SECONDS = 30  # API Gateway gives `$connect` 29 s to answer

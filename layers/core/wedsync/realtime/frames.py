@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -12,11 +12,6 @@ from wedsync.platform.errors import FieldError, Invalid, Malformed, Problem, Too
 from wedsync.realtime.protocol import FRAME_BYTES, ClientFrame, ErrorFrame, Send, SentFrame, SentResult
 
 Bodied = TypeVar("Bodied", bound=ClientFrame)
-
-
-def encode(frame: Any) -> bytes:
-    """A frame as it goes out."""
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def parse(model: type[Bodied], body: str) -> Bodied:

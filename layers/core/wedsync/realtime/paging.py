@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from wedsync.conversations.events import Change, Event
-from wedsync.realtime.frames import encode
-from wedsync.realtime.protocol import FRAME_BYTES
+from wedsync.realtime.protocol import FRAME_BYTES, encode
 
 
 def pushes(change: Change) -> Iterator[bytes]:

@@ -6,7 +6,8 @@ no second validation.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NotRequired
+import json
+from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -199,3 +200,8 @@ class PongFrame(TypedDict):
     """The gateway is there."""
 
     type: Literal["pong"]
+
+
+def encode(frame: Any) -> bytes:
+    """A frame as it goes out."""
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode()

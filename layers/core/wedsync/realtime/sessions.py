@@ -14,8 +14,7 @@ from wedsync.platform.errors import Malformed, Unavailable
 from wedsync.platform.observability import logger
 from wedsync.realtime import connections, poster
 from wedsync.realtime.connections import Connection
-from wedsync.realtime.frames import encode
-from wedsync.realtime.protocol import SUBPROTOCOL, ByeFrame
+from wedsync.realtime.protocol import SUBPROTOCOL, ByeFrame, encode
 
 TOKEN_EXPIRED: ByeFrame = {
     "type": "bye",

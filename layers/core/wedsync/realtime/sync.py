@@ -10,10 +10,9 @@ from wedsync.platform import aws
 from wedsync.platform.observability import logger
 from wedsync.realtime import connections, poster, sessions
 from wedsync.realtime.connections import Connection
-from wedsync.realtime.frames import encode
 from wedsync.realtime.paging import event_frames, synced_frames
 from wedsync.realtime.poster import Outcome
-from wedsync.realtime.protocol import ResyncRequiredFrame, Sync
+from wedsync.realtime.protocol import ResyncRequiredFrame, Sync, encode
 from wedsync.realtime.sessions import Session
 
 PATIENCE_SECONDS = 6.0  # for all frames; the function's own time-out is 10 s

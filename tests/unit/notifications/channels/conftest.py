@@ -24,6 +24,7 @@ from wedsync.platform import aws, wire
 
 MESSAGE = "The roses are white,\nnot <b>red</b> & they cost $90"
 TEXT = NotificationText(
+    thread_id=UUID("0190a000-0000-7000-8000-000000000901"),
     subject="Flowers",
     message=MESSAGE,
     message_type="text",

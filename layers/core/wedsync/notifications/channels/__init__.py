@@ -1,1 +1,1 @@
-"""The ways to a person: each module has one public function, `send(claimed, text) -> Outcome`."""
+"""The ways to a person: a module has `send(claimed, text) -> Outcome`; the inbox, without a provider, has `handle`."""

@@ -1,69 +1,86 @@
-"""The in-app inbox: a row, and a frame to whoever of the person's devices is connected."""
+"""The in-app inbox: a row, and a frame to whoever of the person's devices is connected.
+
+No provider: the item and the end of its delivery are one act of the database, for a whole batch of the queue.
+"""
 
 from __future__ import annotations
 
-import json
 import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, LiteralString
+from uuid import UUID
 
-from wedsync.notifications.deliveries import WORKER, Accepted, Claimed, NotificationText, Outcome
-from wedsync.platform import aws, db
+from wedsync.notifications import deliveries, worker
+from wedsync.notifications.deliveries import WORKER, NotificationText
+from wedsync.platform import aws, db, queues
 from wedsync.platform.clock import rfc3339
+from wedsync.platform.errors import Unavailable
 from wedsync.platform.observability import logger
 from wedsync.realtime import connections, poster
-from wedsync.realtime.protocol import NotificationFrame
+from wedsync.realtime.protocol import NotificationFrame, encode
 
-PROVIDER = "inbox"
 PREVIEW_CHARACTERS = 200  # as GET /notifications cuts it
+PUSH_SECONDS = 2.0  # for all frames of a batch
 
-PUT: Final[LiteralString] = """
-    insert into inbox_items (id, user_id, message_id, category, created_at)
-    values (%(id)s, %(user_id)s, %(message_id)s, %(category)s, app.now())
-    on conflict do nothing
-    returning created_at
-"""
+FILL: Final[LiteralString] = "select * from app.fill_inboxes(%(asked)s)"
 
 
-def send(claimed: Claimed, text: NotificationText) -> Outcome:
-    """Put it into the inbox, and push the new item; the push is a hint, the row is what counts."""
-    item = {
-        "id": claimed.delivery_id,
-        "user_id": claimed.user_id,
-        "message_id": claimed.message_id,
-        "category": claimed.category,
-    }
-    (rows,) = db.transaction(WORKER, (PUT, item))
-    if rows:
-        _push(claimed, _frame(claimed, text, rows[0]))
-    return Accepted(PROVIDER, str(claimed.delivery_id))
+def handle(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Put a batch of SQS records into the inboxes; the records that have to come again."""
+    return queues.together(event, worker.named, fill)
 
 
-def _frame(claimed: Claimed, text: NotificationText, row: dict[str, Any]) -> NotificationFrame:
+def fill(delivery_ids: Sequence[UUID]) -> None:
+    """Put these into the inboxes, and push what is new; the push is a hint, the row is what counts."""
+    (items,) = db.transaction(WORKER, (FILL, {"asked": list(delivery_ids)}))
+    logger().info(
+        "inboxes filled",
+        extra={"asked": len(delivery_ids), "deliveries": [str(item["id"]) for item in items]},
+    )
+    if items:
+        _push(items)
+
+
+def _push(items: db.Rows) -> None:
+    try:
+        connected = _connected({item["user_id"] for item in items})
+        told = [item for item in items if item["user_id"] in connected]
+        texts = deliveries.texts((item["user_id"], item["message_id"]) for item in told) if told else {}
+    except (aws.AwsError, Unavailable) as error:
+        logger().warning("nothing pushed", extra={"code": error.code})
+        return
+    deadline = time.monotonic() + PUSH_SECONDS
+    for item in told:
+        text = texts.get((item["user_id"], item["message_id"]))
+        if text is not None and time.monotonic() < deadline:
+            poster.post(encode(_frame(item, text)), connected[item["user_id"]])
+
+
+def _connected(people: Collection[UUID]) -> dict[UUID, list[str]]:
+    """The connections of those who have any, without the slow ones, which will sync."""
+    now = time.time()
+    ids: dict[UUID, list[str]] = defaultdict(list)
+    for each in connections.find(people):
+        if each.expires_at > now and not each.lagging:
+            ids[each.user_id].append(each.connection_id)
+    return ids
+
+
+def _frame(item: Mapping[str, Any], text: NotificationText) -> NotificationFrame:
     return {
         "type": "notification",
         "notification": {
-            "id": str(claimed.delivery_id),
-            "category": claimed.category,
-            "thread_id": str(claimed.thread_id),
-            "message_id": str(claimed.message_id),
+            "id": str(item["id"]),
+            "category": item["category"],
+            "thread_id": str(text.thread_id),
+            "message_id": str(item["message_id"]),
             "seq": text.seq,
             "subject": text.subject,
             "sender_name": text.sender_name,
             "message": text.message[:PREVIEW_CHARACTERS],
-            "created_at": rfc3339(row["created_at"]),
+            "created_at": rfc3339(item["created_at"]),
             "seen_at": None,
             "read_at": None,
         },
     }
-
-
-def _push(claimed: Claimed, frame: NotificationFrame) -> None:
-    try:
-        found = connections.find([claimed.user_id])
-    except aws.AwsError as error:
-        logger().warning("connections unknown, nothing pushed", extra={"code": error.code})
-        return
-    now = time.time()
-    ids = [each.connection_id for each in found if each.expires_at > now and not each.lagging]
-    if ids:
-        poster.post(json.dumps(frame, ensure_ascii=False).encode(), ids)
