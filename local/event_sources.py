@@ -34,7 +34,7 @@ Message = Mapping[str, Any]
 class Disorder:
     """At-least-once on purpose: each batch is delivered `duplicates` times more at once; `shuffle` mixes it.
 
-    `visibility` seconds replace the queues' own timeout, so that what fails is seen again soon.
+    What fails is seen again after `visibility` seconds, where given, and not when its queue's timeout ends.
     """
 
     duplicates: int = 0
@@ -91,14 +91,15 @@ class Poller:
 
     async def _deliver(self, batch: list[Message]) -> None:
         try:
-            if self._disorder.visibility is not None:
-                await self._despite_outages(lambda: self._hide(batch))
             copies = range(1 + self._disorder.duplicates)
             done: frozenset[str] = frozenset().union(
                 *await asyncio.gather(*(self._invoke(batch) for _ in copies))
             )
             handled = [message for message in batch if message["MessageId"] in done]
+            failed = [message for message in batch if message["MessageId"] not in done]
             await self._despite_outages(lambda: self._delete(handled))
+            if self._disorder.visibility is not None:
+                await self._despite_outages(lambda: self._hide(failed))
         finally:
             self._slots.release()
 

@@ -137,6 +137,7 @@ def test_the_page_shows_what_was_sent_and_runs_nothing_that_people_wrote(pipelin
 
     pipeline.send("ana", thread, text)
     pipeline.until(lambda: all(pipeline.sent(channel, text) for channel in CHANNELS))
+    pipeline.settle()
 
     page = request("GET", pipeline.stack.console + "/outbox")
     assert "default-src 'none'" in page.headers["content-security-policy"]

@@ -71,6 +71,10 @@ class Lane:
         for body in bodies:
             await self.emulator.call("sqs", "SendMessage", {"QueueUrl": self.url, "MessageBody": body})
 
+    async def seen_again_after(self, seconds: int) -> None:
+        change = {"QueueUrl": self.url, "Attributes": {"VisibilityTimeout": str(seconds)}}
+        await self.emulator.call("sqs", "SetQueueAttributes", change)
+
     async def depth(self, queue: Queue) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         request = {"QueueUrl": self.emulator.queue_url(queue), "AttributeNames": names}
@@ -212,6 +216,7 @@ async def test_a_window_closes_over_what_has_come(lane: Lane) -> None:
 
 
 async def test_one_poison_record_reaches_the_dead_letters_and_its_redrive_does_no_harm(lane: Lane) -> None:
+    await lane.seen_again_after(1)
     good = [f"good {number}" for number in range(9)]
     await lane.send(*good[:4], "poison", *good[4:])
 
@@ -229,6 +234,16 @@ async def test_one_poison_record_reaches_the_dead_letters_and_its_redrive_does_n
     assert lane.bodies()[-1] == ["poison"]
     assert lane.events[-1]["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1"
     assert await lane.depth(lane.dead) == 0
+
+
+async def test_what_failed_is_seen_again_as_soon_as_is_wished(lane: Lane) -> None:
+    await lane.seen_again_after(600)
+    await lane.send("poison")
+
+    async with lane.polled(fails("poison"), disorder=Disorder(visibility=0)):
+        await until(lambda: _holds(lane, lane.dead))
+
+    assert lane.bodies() == [["poison"], ["poison"]]
 
 
 @pytest.mark.parametrize("bearable", [1, 16])
@@ -277,6 +292,10 @@ async def test_polling_goes_on_when_the_queue_comes_back(lane: Lane) -> None:
 
 async def _true(value: object) -> bool:
     return bool(value)
+
+
+async def _holds(lane: Lane, queue: Queue) -> bool:
+    return await lane.depth(queue) > 0
 
 
 async def _empty(lane: Lane, queue: Queue) -> bool:
