@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import select
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import uvloop
@@ -34,8 +37,11 @@ def main() -> int:
 
 async def _up(data: DataDir, options: Options) -> None:
     stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in _SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stopped.set)
+    if sys.stdin.isatty():
+        threading.Thread(target=_hung_up, args=(loop, stopped), daemon=True).start()
     stack = Stack(data, options, say=lambda line: print(line, file=sys.stderr, flush=True))
     try:
         starting = asyncio.create_task(stack.start())
@@ -50,6 +56,15 @@ async def _up(data: DataDir, options: Options) -> None:
         await asyncio.gather(starting, waiting, return_exceptions=True)
     finally:
         await stack.stop()
+
+
+def _hung_up(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
+    """Wait until the terminal is closed: where make leads its session, only make hears SIGHUP, and waits for us."""
+    waiting = select.poll()
+    waiting.register(sys.stdin, 0)
+    waiting.poll()
+    with contextlib.suppress(RuntimeError):  # the loop is closed already
+        loop.call_soon_threadsafe(stopped.set)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
 import signal
 import socket
@@ -121,6 +122,21 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing_and_says_nothing(
 
     assert (process.returncode, complaints) == (0, "")
     assert not psutil.wait_procs(children, timeout=5)[1]
+
+
+def test_a_closed_terminal_stops_it_where_only_a_parent_that_waits_hears_of_it(data_dir: Path) -> None:
+    ours, theirs = pty.openpty()
+    options = ["--data-dir", str(data_dir), "--http-port", "0", "--ws-port", "0"]
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
+        [sys.executable, "-m", "local", "up", *options], cwd=ROOT, stdin=theirs, stderr=subprocess.PIPE
+    )
+    os.close(theirs)
+    eventually((data_dir / "logs").exists)
+
+    os.close(ours)
+    _, complaints = process.communicate(timeout=20)
+
+    assert (process.returncode, complaints) == (0, b"")
 
 
 def test_fresh_forgets_everything(data_dir: Path) -> None:
