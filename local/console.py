@@ -7,8 +7,6 @@ import datetime
 import html
 import json
 from functools import partial
-from pathlib import Path
-from string import Template as Text
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,7 +15,7 @@ import psycopg
 from aiohttp import web
 
 from local import clock
-from local.console_answers import PAGE_HEADERS, guarded, problem
+from local.console_answers import PAGE_HEADERS, guarded, page, problem
 from local.identity import KEY_SET_PATH, TOKEN_SECONDS
 from local.model import Template
 from local.processes import LocalError
@@ -26,7 +24,7 @@ from local.providers.outbox import stamp
 if TYPE_CHECKING:
     from local.stack import Stack
 
-_PAGE = Text((Path(__file__).parent / "console.html").read_text())
+_PAGE = page("console.html")
 _SERVICES = ("database", "emulator")
 
 
@@ -129,7 +127,7 @@ class Console:
 
     async def _page(self, _request: web.Request) -> web.Response:
         depths = await self._depths()
-        page = _PAGE.substitute(
+        shown = _PAGE.substitute(
             api=f"{self._stack.ports.console}/{self._template.rest.stage}",
             sockets=f"ws://127.0.0.1:{self._stack.ports.websocket}/{self._template.socket.stage}",
             database=f"PostgreSQL {self._stack.postgres.binaries.major} ({self._stack.postgres.binaries.kind})",
@@ -142,7 +140,7 @@ class Console:
             people="\n".join(map(_person_row, self._people)),
             routes="\n".join(self._route_rows()),
         )
-        return web.Response(text=page, content_type="text/html", headers=PAGE_HEADERS)
+        return web.Response(text=shown, content_type="text/html", headers=PAGE_HEADERS)
 
     def _providers(self) -> str:
         ports = self._stack.ports.providers

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from string import Template as Text
 
 from aiohttp import web
 
+_HERE = Path(__file__).parent
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 PAGE_HEADERS = {
@@ -26,6 +29,11 @@ def guarded(port: int, handler: Handler) -> Handler:
         return await handler(request)
 
     return handle
+
+
+def page(name: str) -> Text:
+    """A page of this folder, in the frame that all have in common."""
+    return Text((_HERE / "page.html").read_text() + (_HERE / name).read_text())
 
 
 def problem(status: int, code: str, detail: str) -> web.Response:

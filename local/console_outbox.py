@@ -5,14 +5,12 @@ from __future__ import annotations
 import html
 import json
 from functools import partial
-from pathlib import Path
-from string import Template as Text
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
 
-from local.console_answers import PAGE_HEADERS, guarded, problem
+from local.console_answers import PAGE_HEADERS, guarded, page, problem
 from local.dead_letters import redrive
 from local.emulator import ServiceError
 from local.model import Template
@@ -21,7 +19,7 @@ from local.providers.outbox import CHANNELS
 if TYPE_CHECKING:
     from local.stack import Stack
 
-_PAGE = Text((Path(__file__).parent / "outbox.html").read_text())
+_PAGE = page("outbox.html")
 _MOST_SHOWN = 200
 _MOST_DUPLICATES = 20
 _LONGEST_VISIBILITY = 43_200
@@ -102,14 +100,14 @@ class OutboxConsole:
     async def _page(self, _request: web.Request) -> web.Response:
         outbox = self._stack.providers.outbox
         shown = {channel: outbox.accepted(channel)[::-1] for channel in CHANNELS}
-        page = _PAGE.substitute(
+        text = _PAGE.substitute(
             {f"{channel}_count": str(len(sent)) for channel, sent in shown.items()},
             **{
                 channel: "\n".join(map(_card, sent[:_MOST_SHOWN])) or '<p class="none">Nothing yet.</p>'
                 for channel, sent in shown.items()
             },
         )
-        return web.Response(text=page, content_type="text/html", headers=PAGE_HEADERS)
+        return web.Response(text=text, content_type="text/html", headers=PAGE_HEADERS)
 
 
 def _card(sent: dict[str, Any]) -> str:
