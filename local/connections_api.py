@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ from local.model import SocketApi
 from local.websocket_gateway_connections import Connection, Connections
 from local.websocket_gateway_limits import SocketLimits
 
+BODY_SECONDS = 30.0
 _CONNECTION_ID = re.compile(r"[A-Za-z0-9+/_-]{15}=")
 _CLOGGED = (
     "The client is sending more than the allowed number of requests per unit of time "
@@ -38,7 +40,9 @@ class ConnectionsApi:
             return _error(403, "ForbiddenException", "Forbidden")
         if (request.content_length or 0) > 2 * self._limits.message_bytes:
             return _error(413, "PayloadTooLargeException", "Message too long")
-        body = await request.content.read()
+        # aiohttp never ends a body whose sender went away before the request was taken up.
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.content.read()
         try:
             self._verifier.verify(request, body)
         except SignatureError as error:

@@ -15,9 +15,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from yarl import URL
 
+from local import connections_api
 from local.websocket_gateway_limits import SocketLimits
 from tests.fixtures.callbacks import post, signed
-from tests.fixtures.gateways import CREDENTIALS, Functions, SocketUnderTest, run_socket
+from tests.fixtures.gateways import CREDENTIALS, Functions, SocketUnderTest, raw, run_socket
 
 KEY, SECRET = next(iter(CREDENTIALS.items()))
 ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -172,6 +173,17 @@ async def test_bytes_that_are_no_text_are_refused_and_the_socket_lives(
 
     assert code == "BadRequestException"
     assert await socket.receive_str(timeout=5) == "ok"
+
+
+async def test_a_body_that_does_not_come_is_given_up(
+    socket_gateway: SocketUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections_api, "BODY_SECONDS", 0.05)
+    head = f"POST /v1/@connections/{UNKNOWN} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
+
+    answer = await raw(socket_gateway.port, head.encode())
+
+    assert answer.startswith(b"HTTP/1.1 504 ")
 
 
 async def test_a_client_that_reads_nothing_is_answered_429_and_others_are_served(
