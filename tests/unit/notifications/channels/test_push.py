@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,13 @@ from tests.fixtures.stub_server import Request, answer, serving
 from tests.unit.notifications.channels.conftest import MESSAGE, TEXT, Delivery, Providers
 from wedsync.notifications.channels import push
 from wedsync.notifications.deliveries import Accepted, Later, Refused
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """A warm function keeps its connections to push services; these go away with each test."""
+    yield
+    push.SESSION.close()
 
 
 def subscribed(providers: Providers) -> dict[str, Any]:
