@@ -43,6 +43,7 @@ class RuntimeApi:
         self.init_error: Outcome | None = None
         self._next: asyncio.Queue[Invocation] = asyncio.Queue()
         self._current: Invocation | None = None
+        self._polling: asyncio.Task[Any] | None = None
         # Not 0: that means without limit.
         self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=0.01)
         self.address = ""
@@ -58,6 +59,9 @@ class RuntimeApi:
     async def stop(self) -> None:
         """Close the port and every connection: a worker that waits for its next event sees an error and ends."""
         await self._runner.cleanup()
+        # aiohttp forgets the task of a request whose worker went away before.
+        if self._polling is not None:
+            self._polling.cancel()
 
     def give(self, invocation: Invocation) -> None:
         """Hand an event to the worker; its outcome settles when the worker answers."""
@@ -85,7 +89,9 @@ class RuntimeApi:
     async def _hand_out(self) -> web.Response:
         if not self.ready.done():
             self.ready.set_result(None)
+        self._polling = asyncio.current_task()
         self._current = invocation = await self._next.get()
+        self._polling = None
         headers = {
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
             "Lambda-Runtime-Deadline-Ms": str(invocation.deadline_ms),

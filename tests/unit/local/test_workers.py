@@ -357,6 +357,19 @@ async def test_a_function_that_nobody_waits_for_gives_way_to_the_others(pool_of:
     assert given_way[1] > ordinary[1] or given_way[1] is False
 
 
+async def test_workers_leave_nothing_running_however_they_end(pool_of: MakePool) -> None:
+    pool = pool_of(PID)
+    first = (await pool.invoke({})).payload
+
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: pool.state().workers == 1 and first not in pool.state().pids)
+    await pool.invoke({})
+    await pool.close()
+    await asyncio.sleep(0.05)
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_an_init_that_never_ends_is_given_up(
     pool_of: MakePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
