@@ -16,7 +16,7 @@ from typing import IO
 
 _PR_SET_PDEATHSIG = 1
 _LOWEST_PORT, _EPHEMERAL_PORTS = 15_000, 32_768
-_GIVING_WAY = 10
+_GIVING_WAY = 5
 _PATIENCE = 20
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -78,7 +78,7 @@ async def spawn_watched(
 
 
 async def give_way(pid: int) -> None:
-    """Let a process, which leads its session, have little more than the time that nobody else wants."""
+    """Let a process, which leads its session, take a third of the time that others take."""
     os.setpriority(os.PRIO_PROCESS, pid, _GIVING_WAY)
     for _ in range(_PATIENCE):
         if _session_gives_way(pid):
