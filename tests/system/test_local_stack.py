@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +57,6 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
-
-
-@pytest.fixture(scope="module")
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A stack whose parts these tests kill, one after the other: it recovers from each."""
-    running = start_stack(tmp_path_factory.mktemp("own") / "data")
-    yield running
-    running.stop()
 
 
 def test_a_second_start_goes_on_with_the_same_data_and_no_process_is_left(data_dir: Path, kind: Kind) -> None:
@@ -171,45 +162,45 @@ def test_the_idle_stack_is_small(stack: RunningStack) -> None:
     assert megabytes < 1500
 
 
-def test_a_killed_worker_is_replaced(own_stack: RunningStack) -> None:
-    before = own_stack.workers("RestFunction")
+def test_a_killed_worker_is_replaced(stack: RunningStack) -> None:
+    before = stack.workers("RestFunction")
 
     for pid in before:
         os.kill(pid, signal.SIGKILL)
 
-    eventually(lambda: own_stack.workers("RestFunction") not in ([], before))
-    assert own_stack.call("GET", "/health").status == 200
+    eventually(lambda: stack.workers("RestFunction") not in ([], before))
+    assert stack.call("GET", "/health").status == 200
 
 
-def test_a_killed_database_comes_back_with_what_was_acknowledged(own_stack: RunningStack) -> None:
-    thread_id = create_thread(own_stack, "Acknowledged")
-    ana = own_stack.token(own_stack.people()["Ana"])
+def test_a_killed_database_comes_back_with_what_was_acknowledged(stack: RunningStack) -> None:
+    thread_id = create_thread(stack, "Acknowledged")
+    ana = stack.token(stack.people()["Ana"])
 
-    own_stack.service("database", running=False)
-    meanwhile = own_stack.call("GET", f"/threads/{thread_id}", ana)
-    own_stack.service("database", running=True)
+    stack.service("database", running=False)
+    meanwhile = stack.call("GET", f"/threads/{thread_id}", ana)
+    stack.service("database", running=True)
 
     assert (meanwhile.status, meanwhile.body["code"]) == (503, "unavailable")
     assert "retry-after" in meanwhile.headers
-    eventually(lambda: own_stack.call("GET", f"/threads/{thread_id}", ana).status == 200)
+    eventually(lambda: stack.call("GET", f"/threads/{thread_id}", ana).status == 200)
 
 
-def test_a_killed_emulator_comes_back_with_its_tables_queues_and_keys(own_stack: RunningStack) -> None:
-    create_thread(own_stack, "Before")
+def test_a_killed_emulator_comes_back_with_its_tables_queues_and_keys(stack: RunningStack) -> None:
+    create_thread(stack, "Before")
 
-    own_stack.service("emulator", running=False)
-    meanwhile = own_stack.local("GET", "/_local/queues")
-    page = own_stack.local("GET", "/")
-    own_stack.service("emulator", running=True)
+    stack.service("emulator", running=False)
+    meanwhile = stack.local("GET", "/_local/queues")
+    page = stack.local("GET", "/")
+    stack.service("emulator", running=True)
 
     assert (meanwhile.status, page.status) == (503, 200)
 
-    queues = own_stack.local("GET", "/_local/queues").body["data"]
+    queues = stack.local("GET", "/_local/queues").body["data"]
     assert {queue["queue"] for queue in queues} >= {"EventsQueue", "EventsQueueDead"}
-    ana = own_stack.token(own_stack.people()["Ana"])
+    ana = stack.token(stack.people()["Ana"])
     device = str(uuid.uuid4())
-    assert own_stack.call("POST", "/realtime/tickets", ana, {"device_id": device}).status in (200, 201)
-    assert create_thread(own_stack, "After")
+    assert stack.call("POST", "/realtime/tickets", ana, {"device_id": device}).status in (200, 201)
+    assert create_thread(stack, "After")
 
 
 def run_up(*arguments: str) -> subprocess.CompletedProcess[str]:
