@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import resource
 import select
 import signal
 import sys
@@ -26,6 +27,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     options = Options(arguments.http_port, arguments.ws_port, arguments.postgres, arguments.tick)
     data = DataDir(arguments.data_dir.resolve())
+    _allow_many_sockets()
     try:
         with data.held(fresh=arguments.fresh):
             uvloop.run(_up(data, options))
@@ -56,6 +58,13 @@ async def _up(data: DataDir, options: Options) -> None:
         await asyncio.gather(starting, waiting, return_exceptions=True)
     finally:
         await stack.stop()
+
+
+def _allow_many_sockets() -> None:
+    """As many open files as this user may have: each socket is one, and shells allow 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems name a limit that they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _hung_up(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
