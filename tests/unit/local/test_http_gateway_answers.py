@@ -96,6 +96,17 @@ def test_a_body_that_is_not_base64_is_malformed() -> None:
         proxy_answer({"statusCode": 200, "isBase64Encoded": True, "body": "%"}, None, ("*/*",))
 
 
+async def test_any_is_head_too_and_what_the_function_says_comes_without_its_body(
+    rest_gateway: RestUnderTest,
+) -> None:
+    headers = {"Authorization": "Bearer t"}
+
+    answer = await rest_gateway.http.head("threads", headers=headers)
+
+    assert (answer.status, await answer.read()) == (200, b"")
+    assert [event["httpMethod"] for event in rest_gateway.functions.events("Rest")] == ["HEAD"]
+
+
 @pytest.mark.parametrize(
     "outcome",
     [
