@@ -137,6 +137,17 @@ def test_only_couple_and_planners_send_emergencies(wedding: Database) -> None:
     assert [row["lane"] for row in lanes] == ["ordinary", "emergency"]
 
 
+def test_an_emergency_too_large_for_an_event_keeps_its_lane(wedding: Database) -> None:
+    thread = make_thread()
+    large = NewMessage(message="\U0001f338" * 8_000, client_msg_id=new_id(), priority_level="emergency")
+    small = NewMessage(message="Hello", client_msg_id=new_id())
+
+    (change,) = messages.send(PETRA, thread, [small, large]).changes
+
+    assert ["truncated" in event for event in change.events] == [False, True]
+    assert change.emergencies == {3}
+
+
 def test_a_refused_first_message_creates_no_thread(wedding: Database) -> None:
     before = len(threads.page(FLORA, ThreadQuery())["data"])
 

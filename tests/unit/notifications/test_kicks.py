@@ -15,8 +15,8 @@ from wedsync.realtime.broadcast import deliver
 THREAD = UUID("0190cccc-0000-7000-8000-000000000001")
 
 
-def committed(*events: Event) -> Committed[str]:
-    return Committed("the answer", (Change(THREAD, "a1", 9, events, frozenset(), frozenset()),))
+def committed(*events: Event, emergencies: frozenset[int] = frozenset()) -> Committed[str]:
+    return Committed("the answer", (Change(THREAD, "a1", 9, events, frozenset(), frozenset(), emergencies),))
 
 
 def test_every_committed_event_is_kicked_by_its_id_alone_in_its_lane(queue_server: QueueServer) -> None:
@@ -26,7 +26,8 @@ def test_every_committed_event_is_kicked_by_its_id_alone_in_its_lane(queue_serve
         committed(
             {"seq": 7, "kind": "participant.added", "participant": {"user_id": "canary"}},
             {"seq": 8, "kind": "message.created", "message": message},  # type: ignore[typeddict-item]
-            {"seq": 9, "kind": "message.created", "message": message | {"priority_level": "emergency"}},  # type: ignore[typeddict-item]
+            {"seq": 9, "kind": "message.created", "message_id": "canary", "truncated": True},
+            emergencies=frozenset({9}),
         )
     )
 

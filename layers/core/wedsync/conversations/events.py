@@ -42,7 +42,10 @@ class Event(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a committed write means for one thread: events to push to `audience`, and who lost it."""
+    """What a committed write means for one thread: events to push to `audience`, and who lost it.
+
+    `emergencies`: seqs of events that stand in the emergency lane of the outbox.
+    """
 
     thread_id: UUID
     epoch: str
@@ -50,6 +53,7 @@ class Change:
     events: tuple[Event, ...]
     audience: frozenset[UUID]
     revoked: frozenset[UUID]
+    emergencies: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,8 @@ def _change(sent: Sent, rows: Sequence[Mapping[str, Any]]) -> Change:
     """`at`, actor and kind of a message.created follow from its message."""
     told = tuple(event(_created(row), resources.message(row)) for row in rows)
     audience = frozenset(rows[-1]["audience"])
-    return Change(sent.thread_id, sent.epoch, rows[-1]["seq"], told, audience, frozenset())
+    emergencies = frozenset(row["seq"] for row in rows if row["priority_level"] == "emergency")
+    return Change(sent.thread_id, sent.epoch, rows[-1]["seq"], told, audience, frozenset(), emergencies)
 
 
 def _created(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from wedsync.conversations.events import Change, Committed, Event
+from wedsync.conversations.events import Change, Committed
 from wedsync.notifications import kicks
 from wedsync.platform import aws
 from wedsync.platform.observability import logger
@@ -33,7 +33,7 @@ def deliver(committed: Committed[Answer]) -> Answer:
         _push(committed.changes, people)
     kicks.kick_events(
         (
-            (_lane(event), change.thread_id, event["seq"])
+            (_lane(change, event["seq"]), change.thread_id, event["seq"])
             for change in committed.changes
             for event in change.events
         ),
@@ -42,22 +42,25 @@ def deliver(committed: Committed[Answer]) -> Answer:
     return committed.answer
 
 
-def _lane(event: Event) -> str:
-    message = event.get("message")
-    return "emergency" if message is not None and message["priority_level"] == "emergency" else "ordinary"
+def _lane(change: Change, seq: int) -> str:
+    return "emergency" if seq in change.emergencies else "ordinary"
 
 
 def _push(changes: Sequence[Change], people: Collection[UUID]) -> None:
-    began = time.monotonic()
     try:
         found = connections.find(people)
     except aws.AwsError as error:
         logger().warning("connections unknown, nothing pushed", extra={"code": error.code})
         return
-    now = time.time()
+    push(changes, found, poster.BUDGET_SECONDS)
+
+
+def push(changes: Sequence[Change], found: Sequence[Connection], seconds: float) -> None:
+    """Push each change to those of the connections that it is for, within so many seconds."""
+    began, now = time.monotonic(), time.time()
     current = [each for each in found if each.expires_at > now]
     outcomes: dict[str, Outcome] = {}
-    deadline = time.monotonic() + poster.BUDGET_SECONDS
+    deadline = began + seconds
     for change in changes:
         _push_one(change, current, outcomes, deadline)
     _tidy(current, outcomes)
