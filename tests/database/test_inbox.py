@@ -11,6 +11,7 @@ from tests.fixtures.postgres import Database
 from tests.fixtures.rest_api import Rest
 from tests.fixtures.wedding import ANA, CARLO, FLORA, PETRA, Person, behind, new_id
 from wedsync.conversations import cursors, participants
+from wedsync.conversations.replay import replay
 from wedsync.notifications import inbox
 from wedsync.notifications.channels.inbox import PREVIEW_CHARACTERS
 from wedsync.notifications.inbox import Marked, NotificationQuery
@@ -170,3 +171,14 @@ def test_a_mark_that_says_nothing_or_both_changes_nothing(
 
     assert answered.status == 422
     assert inbox.page(FLORA, NotificationQuery())["unread_count"] == 1
+
+
+def test_a_sync_names_the_newest_notification(wedding: Database) -> None:
+    thread = make_thread()
+    without = replay(FLORA, None, {}, 10).inbox_head
+    told(wedding, FLORA, sent(thread))
+    newest = told(wedding, FLORA, sent(thread))
+    told(wedding, PETRA, sent(thread))
+
+    assert without is None
+    assert replay(FLORA, None, {}, 10).inbox_head == newest

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from wedsync.conversations.events import Event
 from wedsync.realtime import paging
 
+ITEM = UUID("0190cccc-0000-7000-8000-000000000009")
 THREAD = UUID("0190cccc-0000-7000-8000-000000000001")
 LIMIT = 28_000
 
@@ -64,14 +65,14 @@ def test_no_events_are_no_frame() -> None:
 
 
 def test_synced_comes_even_if_nothing_changed() -> None:
-    (frame,) = decoded([*paging.synced_frames("c1", [], [], "token")])
+    (frame,) = decoded([*paging.synced_frames("c1", [], [], ITEM, "token")])
 
     assert frame == {
         "type": "synced",
         "re": "c1",
         "threads": [],
         "gone": [],
-        "inbox_head": None,
+        "inbox_head": str(ITEM),
         "more": False,
         "since": "token",
     }
@@ -85,7 +86,7 @@ def test_synced_frames_fit_and_only_the_last_has_the_token(changed: int, gone: i
     ]
     lost = [uuid4() for _ in range(gone)]
 
-    frames = decoded([*paging.synced_frames("c1", threads, lost, "token")])
+    frames = decoded([*paging.synced_frames("c1", threads, lost, None, "token")])
 
     assert [thread for frame in frames for thread in frame["threads"]] == threads
     assert [thread_id for frame in frames for thread_id in frame["gone"]] == [str(each) for each in lost]

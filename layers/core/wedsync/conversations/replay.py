@@ -47,11 +47,15 @@ class ThreadReplay:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """An answer to sync. `since` is to be handed back next time, once all of this has been taken in."""
+    """An answer to sync. `since` is to be handed back next time, once all of this has been taken in.
+
+    `inbox_head`: id of the newest notification.
+    """
 
     threads: tuple[ThreadReplay, ...]
     changed: tuple[ChangedThread, ...]
     gone: tuple[UUID, ...]
+    inbox_head: UUID | None
     since: str
 
 
@@ -70,12 +74,13 @@ def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int
         "limit": limit,
         "since": horizon,
     }
-    head, events, changed, gone = transaction(
+    head, events, changed, gone, newest = transaction(
         who,
         (replay_sql.HORIZON, {}),
         (replay_sql.EVENTS, values),
         (replay_sql.CHANGED, values),
         (replay_sql.GONE, values),
+        (replay_sql.INBOX_HEAD, {}),
     )
     epoch, xmin = head[0]["epoch"], head[0]["xmin"]
     if since is not None and since_epoch != epoch:
@@ -87,6 +92,7 @@ def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int
         threads,
         tuple(_changed(row) for row in changed),
         tuple(sorted(lost)),
+        newest[0]["id"] if newest else None,
         signed.encode("since", [epoch, xmin]),
     )
 

@@ -43,6 +43,9 @@ CHANGED: Final[LiteralString] = (
 """
 )
 
+# The newest notification of the caller; walks inbox_items_page. Notifications write it, a sync only names it.
+INBOX_HEAD: Final[LiteralString] = "select id from inbox_items order by created_at desc, id desc limit 1"
+
 GONE: Final[LiteralString] = """
     select thread_id from thread_revocations where user_id = (select app.user_id()) and changed_xid >= %(since)s
 """

@@ -37,7 +37,11 @@ def event_frames(
 
 
 def synced_frames(
-    re: str, threads: Iterable[Mapping[str, Any]], gone: Iterable[UUID], since: str
+    re: str,
+    threads: Iterable[Mapping[str, Any]],
+    gone: Iterable[UUID],
+    inbox_head: UUID | None,
+    since: str,
 ) -> Iterator[bytes]:
     """`synced` frames; at least one, and `since` on the last."""
     head: dict[str, Any] = {
@@ -45,7 +49,7 @@ def synced_frames(
         "re": re,
         "threads": [],
         "gone": [],
-        "inbox_head": None,
+        "inbox_head": None if inbox_head is None else str(inbox_head),
         "more": False,
     }
     room = FRAME_BYTES - len(encode({**head, "since": since}))

@@ -51,7 +51,7 @@ def frames(found: Replay, re: str) -> Iterator[bytes]:
             yield from event_frames(
                 thread.thread_id, thread.epoch, thread.head_seq, thread.events, re=re, more=thread.more
             )
-    yield from synced_frames(re, found.changed, found.gone, found.since)
+    yield from synced_frames(re, found.changed, found.gone, found.inbox_head, found.since)
 
 
 def _settle(connection: Connection) -> bool:
