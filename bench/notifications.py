@@ -112,7 +112,7 @@ def prepare(server: Postgres) -> None:
             connection.execute(sql.SQL("alter role {} password 'bench'").format(sql.Identifier(role)))
 
 
-def write(count: int, size: int) -> list[tuple[UUID, int]]:
+def write(count: int, size: int) -> list[planner.Named]:
     """Urgent messages in a thread of `size` people, half as many threads as records; their events."""
     service, people, wedding, host = BackEnd(uuid4()), [uuid4() for _ in range(size)], uuid4(), uuid4()
     statements: list[db.Statement] = [
@@ -139,14 +139,14 @@ def write(count: int, size: int) -> list[tuple[UUID, int]]:
     db.transaction(service, *statements)
     author, others = Caller(people[0], "user"), [{"user_id": person} for person in people[1:]]
     stated = {"wedding_id": wedding, "subject": "Bench", "participants": others}
-    events: list[tuple[UUID, int]] = []
+    events: list[planner.Named] = []
     while len(events) < count:
         thread = UUID(threads.create(author, NewThread.model_validate(stated)).answer["id"])
         batch = [
             NewMessage(message="On my way", client_msg_id=uuid4(), priority_level="urgent") for _ in range(20)
         ]
         sent = messages.send(author, thread, batch).answer.results
-        events += [(thread, each.message["seq"]) for each in sent if each.message]
+        events += [planner.Named(thread, each.message["seq"]) for each in sent if each.message]
     return events[:count]
 
 

@@ -122,7 +122,10 @@ grant update (seen_at, read_at) on wedsync.inbox_items to wedsync_app;
 create policy worker on wedsync.communication_threads for select to wedsync_worker using (id = any ((select app.visible_threads())::uuid[]));
 create policy worker on wedsync.thread_messages for select to wedsync_worker
     using (thread_id = any ((select app.visible_threads())::uuid[]) and private.sees((select app.user_id()), thread_id, seq));
-grant select on wedsync.communication_threads, wedsync.thread_messages to wedsync_worker;
+create policy worker on wedsync.thread_events for select to wedsync_worker
+    using (thread_id = any ((select app.visible_threads())::uuid[]) and private.sees((select app.user_id()), thread_id, seq)
+           and (about_seq is null or private.sees((select app.user_id()), thread_id, about_seq)));
+grant select on wedsync.communication_threads, wedsync.thread_messages, wedsync.thread_events to wedsync_worker;
 reset role;
 
 set role wedsync_access;
@@ -299,6 +302,23 @@ $$;
 comment on function app.plan_deliveries(uuid[], bigint[]) is
     'Closes the outbox rows of these events and plans their deliveries, in one statement (R17): who hears of a message, in which way. '
     'How many rows it closed, with each delivery to queue, or with none. An e-mail expires before the provider forgets its idempotency key.';
+
+create function app.undelivered(threads uuid[], seqs bigint[]) returns table (thread_id uuid, seq bigint, user_id uuid)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform private.require_worker();
+    return query
+        select o.thread_id, o.seq, p.user_id
+          from wedsync.outbox o
+          join wedsync.thread_participants p on p.thread_id = o.thread_id and p.left_at is null and p.delivered_seq < o.seq
+         where (o.thread_id, o.seq) in (select * from unnest(threads, seqs)) and o.xmin = pg_current_xact_id()::xid
+           and private.sees(p.user_id, o.thread_id, o.seq)
+         order by o.thread_id, o.seq;
+end
+$$;
+comment on function app.undelivered(uuid[], bigint[]) is
+    'Of the events that this transaction has planned: who should have been pushed which, and has it stored on no device (R16, R17).';
 
 create type app.claim as (
     id uuid, token uuid, message_id uuid, thread_id uuid, user_id uuid, channel text, lane text, category text, contact_point_id uuid, address text,
@@ -562,11 +582,11 @@ comment on function app.send_again(uuid, uuid) is 'Once, and only for an emergen
 
 revoke all on all functions in schema private from public;
 revoke all on function
-    app.plan_deliveries(uuid[], bigint[]), app.claim_deliveries(uuid[], uuid), app.fill_inboxes(uuid[]),
+    app.plan_deliveries(uuid[], bigint[]), app.undelivered(uuid[], bigint[]), app.claim_deliveries(uuid[], uuid), app.fill_inboxes(uuid[]),
     app.record_delivery(uuid, uuid, text, text, text, text, boolean, float), app.release_stale_claims(interval),
     app.kick_deliveries(interval, integer), app.unknown_deliveries(interval, integer), app.send_again(uuid, uuid) from public;
 grant execute on function
-    app.plan_deliveries(uuid[], bigint[]), app.claim_deliveries(uuid[], uuid), app.fill_inboxes(uuid[]),
+    app.plan_deliveries(uuid[], bigint[]), app.undelivered(uuid[], bigint[]), app.claim_deliveries(uuid[], uuid), app.fill_inboxes(uuid[]),
     app.record_delivery(uuid, uuid, text, text, text, text, boolean, float), app.release_stale_claims(interval),
     app.kick_deliveries(interval, integer), app.unknown_deliveries(interval, integer), app.send_again(uuid, uuid) to wedsync_worker;
 reset role;

@@ -161,13 +161,13 @@ def test_who_is_removed_after_the_act_is_pushed_nothing(
 ) -> None:
     find = connections.find
 
-    def meanwhile(people: Any) -> Any:
+    def meanwhile(people: Any, seconds: float) -> Any:
         notifying.stored(
             "update wedsync.thread_participants set left_at = now() where thread_id = %(t)s and user_id = %(u)s",
             t=thread,
             u=FLORA.user_id,
         )
-        return find(people)
+        return find(people, seconds)
 
     monkeypatch.setattr(connections, "find", meanwhile)
 

@@ -19,6 +19,7 @@ from wedsync.conversations import cursors, participants
 from wedsync.conversations.models import AddedParticipant
 from wedsync.notifications import planner, planner_sql
 from wedsync.notifications.deliveries import WORKER
+from wedsync.notifications.planner import Named
 from wedsync.platform import context, db
 from wedsync.platform.errors import Forbidden
 
@@ -31,8 +32,8 @@ def current_epoch(notifying: Notifying) -> str:
     return notifying.stored("select app.epoch() as epoch")[0]["epoch"]
 
 
-def record(*events: tuple[UUID, int]) -> str:
-    return json.dumps({"events": [{"thread_id": str(thread), "seq": seq} for thread, seq in events]})
+def record(*events: Named) -> str:
+    return json.dumps({"events": [{"thread_id": str(each.thread_id), "seq": each.seq} for each in events]})
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ def test_a_poison_record_alone_comes_again(notifying: Notifying, capsys: pytest.
 
 
 def test_an_event_that_is_not_there_is_no_trouble(notifying: Notifying) -> None:
-    planned = notifying.run(planner.plan, [(uuid4(), 1), (make_thread(), 99)])
+    planned = notifying.run(planner.plan, [Named(uuid4(), 1), Named(make_thread(), 99)])
 
     assert (planned.events, planned.deliveries) == (0, 0)
 

@@ -14,6 +14,7 @@ from tests.fixtures.notifying import Notifying
 from tests.fixtures.wedding import ANA, FLORA
 from wedsync.notifications import clockwork, deliveries, planner
 from wedsync.notifications.deliveries import Accepted, Claimed, Later, Outcome, Refused, Unknown
+from wedsync.notifications.planner import Named
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +56,11 @@ def test_events_whose_kick_was_lost_are_found_after_half_a_minute(notifying: Not
     assert tick(notifying).events == 2
 
     thread_id = str(thread)
-    assert notifying.queues.bodies["EVENTS_QUEUE_URL"] == [{"events": [{"thread_id": thread_id, "seq": 1}]}]
+    assert notifying.queues.bodies["EVENTS_QUEUE_URL"] == [
+        {"events": [{"thread_id": thread_id, "seq": 1}], "again": True}
+    ]
     assert notifying.queues.bodies["EVENTS_EMERGENCY_QUEUE_URL"] == [
-        {"events": [{"thread_id": thread_id, "seq": 2}]}
+        {"events": [{"thread_id": thread_id, "seq": 2}], "again": True}
     ]
 
 
@@ -66,7 +69,7 @@ def test_an_event_is_swept_until_it_is_planned_and_no_longer(notifying: Notifyin
     later(notifying, 31)
 
     assert [tick(notifying).events, tick(notifying).events] == [1, 1]
-    notifying.run(planner.plan, [(thread, 1)])
+    notifying.run(planner.plan, [Named(thread, 1)])
     assert tick(notifying).events == 0
 
 
@@ -84,7 +87,7 @@ def test_queues_that_are_down_are_tried_again_and_nothing_is_lost(
     notifying.queues.down = False
     tick(notifying)
     [body] = notifying.queues.bodies["EVENTS_QUEUE_URL"]
-    notifying.run(planner.plan, [(UUID(e["thread_id"]), e["seq"]) for e in body["events"]])
+    notifying.run(planner.plan, [Named(UUID(e["thread_id"]), e["seq"]) for e in body["events"]])
 
     assert len(notifying.queues.ids("inbox")) == 2
 

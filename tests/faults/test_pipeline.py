@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 
+from tests.faults.test_crashes import locked, stored, wait_until
 from tests.fixtures.pipeline import ADDRESSES, PHONES, Channel, Pipeline
 
 PROVIDERS: dict[str, tuple[Channel, str]] = {
@@ -77,6 +79,32 @@ def test_what_sqs_refused_after_the_commit_is_delivered_by_the_sweep(fragile: Pi
 
     assert fragile.sent("sms", text) == {PHONES["flora"]: 1}
     assert fragile.sent("email", text) == {ADDRESSES["flora"]: 1}
+
+
+def test_a_push_that_died_with_its_writer_comes_with_the_sweep(fragile: Pipeline) -> None:
+    thread = fragile.party.thread("ana", "flora")
+    flora = fragile.party.connect("flora")
+    flora.sync()
+    message = {"client_msg_id": str(uuid4()), "message": canary()}
+
+    with ThreadPoolExecutor() as pool:
+        with locked(fragile.stack, thread) as waiting:
+            sending = pool.submit(fragile.party.call, "ana", "POST", f"/threads/{thread}/messages", message)
+            wait_until(waiting)
+            for pid in fragile.stack.workers("RestFunction"):
+                os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: stored(fragile.stack, thread) == 1)
+        for pid in fragile.stack.workers("RestFunction"):
+            os.kill(pid, signal.SIGKILL)
+        assert sending.result(30).status == 503
+    fragile.advance(31)
+
+    fragile.until(lambda: 2 in flora.events(thread))
+    fragile.settle()
+
+    assert flora.events(thread)[2]["message"]["message"] == message["message"]
+    assert not any("re" in frame for frame in flora.frames if frame["type"] == "events")
+    flora.close()
 
 
 def test_a_busy_provider_is_tried_again(fragile: Pipeline) -> None:

@@ -136,9 +136,10 @@ def test_each_worker_may_do_what_it_does_and_nothing_else(lane: str) -> None:
         ("secretsmanager:GetSecretValue", "ContextKey"),
         ("kms:Decrypt", "DataKey"),
     }
+    push = allowed("WebsocketFunction") - allowed_in("TellThePlanner") - database
     own = {
-        "Planner": channels(),
-        "Inbox": allowed("WebsocketFunction") - allowed_in("TellThePlanner") - database,
+        "Planner": channels() | push,
+        "Inbox": push,
         "Push": {("secretsmanager:GetSecretValue", "VapidSecret")},
         "Email": {("secretsmanager:GetSecretValue", "ResendSecret")},
         "Sms": {("secretsmanager:GetSecretValue", "TwilioSecret")},

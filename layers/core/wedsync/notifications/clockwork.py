@@ -1,6 +1,6 @@
 """Every minute: whatever a crash, a lost message or a silent provider left lying (R17, R23).
 
-    events nobody planned              to the planner again, after 30 s
+    events nobody planned              to the planner again, after 30 s, which also pushes them again
     claims whose worker died           queued again after 90 s; an SMS becomes unknown
     SMS that are unknown               the provider is asked, 3 minutes after the claim
     deliveries that are due, or lost   to their channel again, the lost after 2 minutes
@@ -48,7 +48,7 @@ class Tick:
 def tick(reconcile: Reconcile) -> Tick:
     """Take up what was left; `reconcile` asks the SMS provider for one whose fate is unknown."""
     events = _rows(sql.LEFT_EVENTS, older_than=UNPLANNED, up_to=AT_ONCE)
-    kicks.kick_events((row["lane"], row["thread_id"], row["seq"]) for row in events)
+    kicks.kick_events(((row["lane"], row["thread_id"], row["seq"]) for row in events), again=True)
     released = _rows(sql.RELEASE, older_than=STALE)
     reconciled = _settle_all(reconcile)
     due = _rows(sql.DUE, lost_after=LOST, up_to=AT_ONCE)

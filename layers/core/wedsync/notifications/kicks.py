@@ -1,6 +1,6 @@
 """Putting ids on queues. Hints: what is not kicked, or not taken, stays in the database for the clockwork (R17).
 
-events queue     {"events": [{"thread_id": "…", "seq": 7}]}     one per lane
+events queue     {"events": [{"thread_id": "…", "seq": 7}]}     one per lane; with "again": true from the clockwork
 channel's queue  {"deliveries": ["…"]}                          one per channel and lane
 """
 
@@ -24,11 +24,14 @@ PER_OTHER_BODY = 20
 Kind = TypeVar("Kind", bound=Hashable)
 
 
-def kick_events(events: Iterable[tuple[str, UUID, int]], *, seconds: float = queues.SEND_SECONDS) -> None:
-    """Tell the planner of events: lane, thread, seq. Trouble is logged, never raised."""
+def kick_events(
+    events: Iterable[tuple[str, UUID, int]], *, again: bool = False, seconds: float = queues.SEND_SECONDS
+) -> None:
+    """Tell the planner of events: lane, thread, seq; `again` if their push may be lost too. Trouble is logged."""
+    mark = {"again": True} if again else {}
     for lane, grouped in _grouped((lane, (thread, seq)) for lane, thread, seq in events).items():
         stated = [{"thread_id": str(thread), "seq": seq} for thread, seq in grouped]
-        _put("events", lane, [{"events": part} for part in _parts(stated, PER_BODY)], seconds)
+        _put("events", lane, [{"events": part, **mark} for part in _parts(stated, PER_BODY)], seconds)
 
 
 def kick_deliveries(deliveries: Iterable[tuple[str, str, UUID]]) -> int:

@@ -2,17 +2,21 @@
 
 The rules are one statement in the schema (`app.plan_deliveries`): it closes the outbox rows and writes the
 deliveries, or does neither. Running it again finds nothing to do.
+
+Whoever should have kicked an event that the clockwork found may have died before it pushed it, too: what the planner
+closes for the clockwork is pushed again to those who have not stored it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wedsync.notifications import kicks
+from wedsync.notifications import kicks, repush
 from wedsync.notifications import planner_sql as sql
 from wedsync.notifications.deliveries import WORKER
 from wedsync.platform import db
@@ -34,6 +38,15 @@ class Events(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     events: list[EventId] = Field(min_length=1, max_length=kicks.PER_BODY)
+    again: bool = False
+
+
+class Named(NamedTuple):
+    """An event to plan; `again` if its push may have been lost."""
+
+    thread_id: UUID
+    seq: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +58,36 @@ class Planned:
     messages: int
 
 
-def named(body: str) -> list[tuple[UUID, int]]:
+def named(body: str) -> list[Named]:
     """The events that a record of the events queue names. Raises ValueError if it is none of ours."""
-    return [(event.thread_id, event.seq) for event in Events.model_validate_json(body).events]
+    record = Events.model_validate_json(body)
+    return [Named(event.thread_id, event.seq, record.again) for event in record.events]
 
 
-def plan(event_ids: Sequence[tuple[UUID, int]]) -> Planned:
+def plan(events: Sequence[Named]) -> Planned:
     """Plan the deliveries of these events, and tell the channels. Events already planned are left alone."""
-    threads, seqs = [thread for thread, _ in event_ids], [seq for _, seq in event_ids]
-    (rows,) = db.transaction(WORKER, (sql.PLAN, {"threads": threads, "seqs": seqs}))
+    swept = [event for event in events if event.again]
+    asked: list[db.Statement] = [(sql.PLAN, _ids(events))]
+    if swept:
+        asked.append((sql.UNDELIVERED, _ids(swept)))
+    rows, *missing = db.transaction(WORKER, *asked)
     queued = [(row["channel"], row["lane"], row["id"]) for row in rows if row["id"] is not None]
     planned = Planned(rows[0]["events"], len(queued), kicks.kick_deliveries(queued))
     logger().info(
         "planned",
         extra={
-            "threads": sorted({str(thread) for thread in threads}),
+            "threads": sorted({str(event.thread_id) for event in events}),
             "events": planned.events,
             "deliveries": planned.deliveries,
         },
     )
+    if missing and missing[0]:
+        repush.push_again([(row["user_id"], row["thread_id"], row["seq"]) for row in missing[0]])
     return planned
+
+
+def _ids(events: Sequence[Named]) -> dict[str, list[Any]]:
+    return {
+        "threads": [event.thread_id for event in events],
+        "seqs": [event.seq for event in events],
+    }

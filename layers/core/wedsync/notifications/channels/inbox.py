@@ -21,7 +21,7 @@ from wedsync.realtime import connections, poster
 from wedsync.realtime.protocol import NotificationFrame, encode
 
 PREVIEW_CHARACTERS = 200  # as GET /notifications cuts it
-PUSH_SECONDS = 2.0  # for all frames of a batch
+PUSH_SECONDS = 2.0  # for all frames of a batch; nobody waits for it
 
 FILL: Final[LiteralString] = "select * from app.fill_inboxes(%(asked)s)"
 
@@ -61,7 +61,7 @@ def _connected(people: Collection[UUID]) -> dict[UUID, list[str]]:
     """The connections of those who have any, without the slow ones, which will sync."""
     now = time.time()
     ids: dict[UUID, list[str]] = defaultdict(list)
-    for each in connections.find(people):
+    for each in connections.find(people, PUSH_SECONDS):
         if each.expires_at > now and not each.lagging:
             ids[each.user_id].append(each.connection_id)
     return ids

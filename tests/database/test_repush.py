@@ -1,0 +1,112 @@
+"""A push that was lost with its writer comes again with the sweep, to those who have not stored it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.database.test_conversation import make_thread, say
+from tests.database.test_inbox_channel import Sockets, sockets
+from tests.fixtures.functions import modules_of
+from tests.fixtures.notifying import Notifying
+from tests.fixtures.queue_server import sqs_event
+from tests.fixtures.wedding import ANA, FLORA
+from wedsync.conversations import cursors, participants
+from wedsync.realtime import connections
+
+__all__ = ["sockets"]
+
+
+def plan(notifying: Notifying, thread: UUID, *seqs: int, again: bool = True) -> Any:
+    """What the planner answers when it is told of these events, as the clockwork tells it."""
+    events = [{"thread_id": str(thread), "seq": seq} for seq in seqs]
+    with modules_of("planner") as app:
+        body = json.dumps({"events": events, "again": again})
+        return notifying.run(app.handler, sqs_event(body), None)
+
+
+def pushed(sockets: Sockets) -> list[Any]:
+    """What her telephone got; her watch heard that its token has run out."""
+    return [frame for device, frame in sockets.frames if device == "phone"]
+
+
+@pytest.fixture
+def thread(notifying: Notifying, sockets: Sockets) -> UUID:
+    """A thread with a message that was committed and never pushed."""
+    made = make_thread(people=(FLORA,))
+    say(ANA, made, "Peonies?")
+    return made
+
+
+def test_what_the_sweep_found_is_pushed_to_who_has_not_stored_it(
+    notifying: Notifying, sockets: Sockets, thread: UUID
+) -> None:
+    answers = [plan(notifying, thread, 1, 2), plan(notifying, thread, 1, 2)]
+
+    assert answers == [{"batchItemFailures": []}] * 2
+    created, said = pushed(sockets)
+    assert (created["type"], created["thread_id"], created["from_seq"]) == ("events", str(thread), 1)
+    assert (said["from_seq"], said["to_seq"], said["head_seq"]) == (2, 2, 2)
+    assert said["events"][0]["message"]["message"] == "Peonies?"
+    assert "is_read" not in said["events"][0]["message"]
+
+
+def test_what_was_kicked_in_time_was_pushed_already(
+    notifying: Notifying, sockets: Sockets, thread: UUID
+) -> None:
+    plan(notifying, thread, 1, 2, again=False)
+
+    assert sockets.frames == []
+
+
+def test_who_has_stored_it_hears_nothing_again(notifying: Notifying, sockets: Sockets, thread: UUID) -> None:
+    cursors.delivered(FLORA, thread, notifying.stored("select app.epoch() as epoch")[0]["epoch"], 1)
+
+    plan(notifying, thread, 1, 2)
+
+    assert [frame["from_seq"] for frame in pushed(sockets)] == [2]
+
+
+def test_who_was_removed_meanwhile_hears_nothing(
+    notifying: Notifying, sockets: Sockets, thread: UUID
+) -> None:
+    participants.remove(ANA, thread, FLORA.user_id)
+
+    plan(notifying, thread, 1, 2)
+
+    assert sockets.frames == []
+
+
+def test_who_is_removed_before_the_text_is_read_hears_nothing(
+    notifying: Notifying, sockets: Sockets, thread: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = connections.find
+
+    def meanwhile(people: Any, seconds: float) -> Any:
+        notifying.stored(
+            "update wedsync.thread_participants set left_at = now() where thread_id = %(t)s and user_id = %(u)s",
+            t=thread,
+            u=FLORA.user_id,
+        )
+        return find(people, seconds)
+
+    monkeypatch.setattr(connections, "find", meanwhile)
+
+    plan(notifying, thread, 1, 2)
+
+    assert sockets.frames == []
+
+
+def test_deliveries_are_planned_though_nobody_knows_who_is_connected(
+    notifying: Notifying, sockets: Sockets, thread: UUID
+) -> None:
+    sockets.unknown = True
+
+    answer = plan(notifying, thread, 1, 2)
+
+    assert answer == {"batchItemFailures": []}
+    assert sockets.frames == []
+    assert notifying.delivery(thread, FLORA.user_id)["status"] == "queued"
