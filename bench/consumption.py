@@ -2,48 +2,62 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
-import resource
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-RUNNER, ENDED, BENCH = "runner: gateways, queues, stand-ins", "workers that have ended", "this benchmark"
+LOOK_SECONDS = 2.0
+RUNNER = "runner: gateways, queues, stand-ins"
 # What somebody waits for; the others are started by queues and schedules.
 AWAITED = ("RestFunction", "WebsocketFunction", "AuthorizerFunction")
 
 
-@dataclass(frozen=True)
-class Used:
-    """CPU seconds so far and PSS in MiB: shared pages are counted once, divided among who shares them."""
+class Meter:
+    """Looks again and again, because a process that has ended tells nothing any more."""
 
-    cpu: Mapping[str, float]
-    memory: Mapping[str, float]
+    def __init__(self, runner: int) -> None:
+        self._runner = runner
+        self._cpu: dict[tuple[int, str], tuple[str, float]] = {}
+
+    async def watch(self) -> None:
+        """Until cancelled. Workers end after a minute without work: none of it is missed."""
+        while True:
+            self.cpu()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds of every process seen so far, by part."""
+        for pid, part, process in self._processes():
+            fields = _fields(process)
+            seconds = (int(fields[11]) + int(fields[12])) / TICKS
+            self._cpu[pid, fields[19]] = part, seconds
+        total: dict[str, float] = defaultdict(float)
+        for part, seconds in self._cpu.values():
+            total[part] += seconds
+        return total
+
+    def memory(self) -> dict[str, float]:
+        """PSS in MiB by part: pages that are shared are divided among who shares them."""
+        total: dict[str, float] = defaultdict(float)
+        for _, part, process in self._processes():
+            total[part] += _pss(process)
+        return total
+
+    def _processes(self) -> Iterator[tuple[int, str, Path]]:
+        yield os.getpid(), "this benchmark", Path("/proc/self")
+        for pid in (self._runner, *_below(self._runner)):
+            process = Path(f"/proc/{pid}")
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                yield pid, RUNNER if pid == self._runner else _part(process), process
 
 
-def used(runner: int) -> Used:
-    """What the runner, everything below it and this process have used, by part."""
-    cpu: dict[str, float] = defaultdict(float)
-    memory: dict[str, float] = defaultdict(float)
-    for pid in (runner, *_below(runner)):
-        process = Path(f"/proc/{pid}")
-        try:
-            part = RUNNER if pid == runner else _part(process)
-            own, ended = _cpu(process)
-            cpu[part] += own
-            cpu[ENDED if pid == runner else part] += ended
-            memory[part] += _pss(process)
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    return Used({**cpu, BENCH: own.ru_utime + own.ru_stime}, {**memory, BENCH: _pss(Path("/proc/self"))})
-
-
-def since(before: Used, after: Used) -> dict[str, float]:
+def since(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     """CPU seconds between two readings, the most first."""
-    spent = {part: seconds - before.cpu.get(part, 0.0) for part, seconds in after.cpu.items()}
+    spent = {part: seconds - before.get(part, 0.0) for part, seconds in after.items()}
     return dict(sorted(spent.items(), key=lambda each: -each[1]))
 
 
@@ -75,12 +89,6 @@ def _part(process: Path) -> str:
 def _fields(process: Path) -> list[str]:
     """The fields of `stat` behind the name: state, parent, …"""
     return (process / "stat").read_text().rpartition(")")[2].split()
-
-
-def _cpu(process: Path) -> tuple[float, float]:
-    """Its own, and that of its children that have ended."""
-    fields = [int(field) / TICKS for field in _fields(process)[11:15]]
-    return fields[0] + fields[1], fields[2] + fields[3]
 
 
 def _pss(process: Path) -> float:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import aiohttp
 import uvloop
-from consumption import Used, since, used
+from consumption import Meter, since
 from load import Load, as_fast_as_answered, listen, settled, steadily
 from local_stack import ROOT, stack
 from machine import describe, percentiles
@@ -36,16 +36,16 @@ class Bench:
 
     options: argparse.Namespace
     api: Api
-    runner: int
+    meter: Meter
     people: list[Person]
     load: Load
 
     async def idle(self) -> None:
         """Everybody is connected and nobody says anything."""
         seconds = self.options.idle
-        before = used(self.runner)
+        before = self.meter.cpu()
         await asyncio.sleep(seconds)
-        spent = since(before, used(self.runner))
+        spent = since(before, self.meter.cpu())
         print(f"idle for {seconds:.0f} s: {sum(spent.values()) / seconds * 100:.1f} % of a processor")
         for part, cpu in spent.items():
             print(f"  {part:36}  {cpu / seconds * 100:5.1f} %")
@@ -56,42 +56,44 @@ class Bench:
         await steadily(self.people, load, options.rate, WARM_SECONDS, options.urgent)
         await settled(self.api, load, PATIENCE_SECONDS)
         load.clear()
-        before = used(self.runner)
+        before = self.meter.cpu()
         await steadily(self.people, load, options.rate, options.seconds, options.urgent)
         late = await settled(self.api, load, PATIENCE_SECONDS)
-        after = used(self.runner)
+        spent = since(before, self.meter.cpu())
         print(f"{len(load.sent):,} messages, {options.rate:.0f} a second; the last frame {late:.1f} s later")
         print(f"  ms to the answer                      {percentiles(load.answers())}")
         print(f"  ms to the last of {IN_THREAD * DEVICES} devices           {percentiles(load.deliveries())}")
         print(f"  ms to an inbox frame                  {percentiles(load.inboxes())}")
         for provider, taken in (await load.provided(self.api)).items():
             print(f"  ms to {provider:31} {percentiles(taken)}")
-        _print_used(before, after, len(load.sent))
+        self._print(spent)
 
     async def saturated(self) -> None:
         """As fast as the senders are answered."""
         options, load = self.options, self.load
         load.clear()
         senders = random.sample(self.people, options.senders)
-        before, began = used(self.runner), time.monotonic()
+        before, began = self.meter.cpu(), time.monotonic()
         await as_fast_as_answered(senders, load, options.saturate, options.urgent)
         took = time.monotonic() - began
         answered, told = len(load.answers()) / took, len(load.inbox) / DEVICES / took
         late = await settled(self.api, load, PATIENCE_SECONDS)
-        after = used(self.runner)
+        spent = since(before, self.meter.cpu())
         print(
             f"{options.senders} senders without a pause, for {took:.0f} s; the last frame {late:.1f} s later"
         )
         print(f"  {answered:.0f} messages answered a second, {told:.0f} deliveries to inboxes meanwhile")
         print(f"  ms to the answer                      {percentiles(load.answers())}")
         print(f"  ms to the last of {IN_THREAD * DEVICES} devices           {percentiles(load.deliveries())}")
-        _print_used(before, after, len(load.sent))
+        self._print(spent)
 
-
-def _print_used(before: Used, after: Used, messages: int) -> None:
-    print("  CPU seconds for 1,000 messages, and MiB (PSS) afterwards")
-    for part, seconds in since(before, after).items():
-        print(f"    {part:36}{seconds / messages * 1000:7.2f} s {after.memory.get(part, 0):8.0f} MiB")
+    def _print(self, spent: dict[str, float]) -> None:
+        memory, messages = self.meter.memory(), len(self.load.sent)
+        print(
+            f"  CPU seconds for 1,000 messages ({sum(spent.values()) / messages * 1000:.1f}), and MiB (PSS)"
+        )
+        for part, seconds in spent.items():
+            print(f"    {part:36}{seconds / messages * 1000:7.2f} s {memory.get(part, 0):8.0f} MiB")
 
 
 async def run(console: str, runner: int, options: argparse.Namespace) -> None:
@@ -103,7 +105,9 @@ async def run(console: str, runner: int, options: argparse.Namespace) -> None:
         people = await populate(api, options.sockets, options.push)
         sockets = [socket for person in people for socket in person.sockets]
         listeners = [asyncio.create_task(listen(socket, load)) for socket in sockets]
-        bench = Bench(options, api, runner, people, load)
+        meter = Meter(runner)
+        watching = asyncio.create_task(meter.watch())
+        bench = Bench(options, api, meter, people, load)
         print(f"{len(sockets):,} sockets of {len(people)} people, {'with' if options.push else 'no'} push")
         if options.idle:
             await bench.idle()
@@ -112,7 +116,7 @@ async def run(console: str, runner: int, options: argparse.Namespace) -> None:
             await bench.saturated()
         if load.other:
             print(f"other frames: {dict(load.other)}")
-        for task in listeners:
+        for task in (watching, *listeners):
             task.cancel()
 
 
