@@ -4,7 +4,7 @@ import { Refused } from "./rest.js";
 /** @typedef {import("./protocol.js").Frame} Frame */
 /** @typedef {import("./protocol.js").Outcome} Outcome */
 /** @typedef {import("./protocol.js").Page} Page */
-/** @typedef {import("./protocol.js").Replica} Replica */
+/** @typedef {import("./replica.js").Replica} Replica */
 /** @typedef {import("./protocol.js").ThreadEvent} ThreadEvent */
 
 const GAP_MS = 250; // what is only out of order is here by then
@@ -121,7 +121,7 @@ export class CatchUp {
   async whole(frame) {
     /** @type {ThreadEvent[]} */
     const events = [];
-    const known = this.#options.replica.threads.get(frame.thread_id)?.seq ?? 0;
+    const known = this.#options.replica.thread(frame.thread_id)?.seq ?? 0;
     for (const event of frame.events) {
       const found = event.truncated && event.seq > known ? await this.#untruncated(frame.thread_id, event) : event;
       if (!found) return { ...frame, to_seq: event.seq - 1, events };
@@ -133,7 +133,7 @@ export class CatchUp {
   /** Load `limit` messages before those that are here. @param {string} threadId @param {number} limit */
   async older(threadId, limit) {
     const { replica, rest, settle } = this.#options;
-    const from = replica.threads.get(threadId)?.from ?? 1;
+    const from = replica.thread(threadId)?.from ?? 1;
     if (from <= 1) return;
     replica.expectOlder(threadId);
     const page = await rest.request("GET", `/threads/${threadId}/messages?before_seq=${from}&limit=${limit}`);

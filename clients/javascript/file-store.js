@@ -5,18 +5,19 @@ import { dirname } from "node:path";
 import { MemoryStore } from "./stores.js";
 
 /** @typedef {import("./protocol.js").Write} Write */
+/** @typedef {import("./stores.js").Store} Store */
+/** @typedef {import("node:fs/promises").FileHandle} FileHandle */
 
 const COMPACT_LINES = 10_000;
 
 /**
  * A transaction counts when its line is whole and on the disk; a line that a crash cut short never happened.
- * @implements {import("./stores.js").Store}
+ * @implements {Store}
  */
 export class FileStore {
   #path;
   #view = new MemoryStore();
-  /** @type {import("node:fs/promises").FileHandle | null} */
-  #file = null;
+  #file = /** @type {FileHandle | null} */ (null);
   #lines = 0;
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();

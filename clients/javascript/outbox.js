@@ -5,7 +5,7 @@
  * Like protocol.js it touches nothing: `writes` belong into the store, `news` to the application.
  */
 
-import { FRAME_BYTES } from "./protocol.js";
+import { FRAME_BYTES, MAX_BATCH, nothing } from "./protocol.js";
 /** @typedef {import("./protocol.js").Outcome} Outcome */
 /** @typedef {{client_msg_id: string, message: string, [field: string]: unknown}} NewMessage */
 
@@ -23,7 +23,6 @@ import { FRAME_BYTES } from "./protocol.js";
 /** @typedef {{client_msg_id: string, status: string, id: string | null, seq: number | null, code: string | null}} Result */
 /** @typedef {{thread_id: string, entries: Entry[], fits: boolean}} Batch `fits` into a frame; otherwise it goes over REST */
 
-const BATCH = 20;
 const FRAME_ROOM = FRAME_BYTES - 300; // the rest is action, id and thread_id
 const KEPT_MS = 7 * 24 * 3600 * 1000;
 const TRANSIENT = new Set(["unavailable", "internal", "rate_limited", "unauthenticated", "unknown_action"]);
@@ -37,6 +36,7 @@ export class Outbox {
   #flying = new Map();
   /** @type {Map<string, number>} threads whose next so many messages go one by one */
   #single = new Map();
+  #last;
 
   /** @param {Entry[]} saved */
   constructor(saved) {
@@ -89,8 +89,7 @@ export class Outbox {
   settle(threadId, epoch, results, at) {
     const flying = this.#flying.get(threadId);
     this.#flying.delete(threadId);
-    /** @type {Outcome} */
-    const out = { writes: [], news: [] };
+    const out = nothing();
     for (const entry of flying?.entries ?? []) {
       const result = results.find((each) => each.client_msg_id === entry.message.client_msg_id);
       if (result) this.#settleOne(entry, result, epoch, at, out);
@@ -106,18 +105,17 @@ export class Outbox {
     const flying = this.#flying.get(threadId);
     this.#flying.delete(threadId);
     const [first, ...others] = flying?.entries ?? [];
-    if (!first || TRANSIENT.has(code)) return { writes: [], news: [] };
+    if (!first || TRANSIENT.has(code)) return nothing();
     if (others.length) {
       this.#single.set(threadId, others.length + 1);
-      return { writes: [], news: [] };
+      return nothing();
     }
     return this.#kept(Object.assign(first, { state: "failed", code }), "failed");
   }
 
   /** The database has another epoch: what was stored under an earlier one is offered again. @param {string} epoch @returns {Outcome} */
   reoffer(epoch) {
-    /** @type {Outcome} */
-    const out = { writes: [], news: [] };
+    const out = nothing();
     for (const entry of this.#entries.values()) {
       if (entry.state !== "sent" || entry.epoch === epoch) continue;
       entry.state = "queued";
@@ -129,7 +127,7 @@ export class Outbox {
   /** Try a message that failed once more, or forget it. @param {string} clientMsgId @param {boolean} again @returns {Outcome} */
   decide(clientMsgId, again) {
     const entry = [...this.#entries.values()].find(({ message }) => message.client_msg_id === clientMsgId);
-    if (entry?.state !== "failed") return { writes: [], news: [] };
+    if (entry?.state !== "failed") return nothing();
     if (again) return this.#kept(Object.assign(entry, { state: "queued", code: null }), "queued");
     this.#entries.delete(entry.n);
     return { writes: [["delete", "outbox", entry.n]], news: [] };
@@ -144,7 +142,7 @@ export class Outbox {
 
   /** @param {string} threadId @param {Entry[]} queue @returns {Batch} */
   #batch(threadId, queue) {
-    const most = this.#single.has(threadId) ? 1 : BATCH;
+    const most = this.#single.has(threadId) ? 1 : MAX_BATCH;
     const entries = [];
     let used = 0;
     for (const entry of queue.slice(0, most)) {

@@ -40,7 +40,7 @@ export class Rest {
   #fetch;
   #closed = new AbortController();
 
-  /** @param {string} url the API with its stage, as in https://api.example.com/v1 @param {TokenSource} token @param {typeof fetch} fetch */
+  /** @param {string} url the API with its stage, as in https://api.example.com/v1 @param {TokenSource} token @param {typeof globalThis.fetch} fetch */
   constructor(url, token, fetch) {
     this.#url = url.replace(/\/$/, "");
     this.#token = token;

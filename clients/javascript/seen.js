@@ -1,11 +1,11 @@
 /** What the server is told of this device and this person: stored here, read, looking at, typing (R15, R16). */
 
+import { MAX_CURSORS, nothing } from "./protocol.js";
 /** @typedef {import("./protocol.js").Outcome} Outcome */
-/** @typedef {import("./protocol.js").Replica} Replica */
+/** @typedef {import("./replica.js").Replica} Replica */
 /** @typedef {Record<string, {epoch: string, seq: number}>} Reads how far the person has read, by thread */
 
 const ACK_MS = 2_000;
-const CURSORS = 200;
 const TYPING_MS = 3_000;
 
 /**
@@ -61,11 +61,11 @@ export class Seen {
   acknowledge() {
     this.stop();
     const { replica, send } = this.#options;
-    const current = [...this.#unacked].flatMap((id) => replica.threads.get(id) ?? []);
+    const current = [...this.#unacked].flatMap((id) => replica.thread(id) ?? []);
     const told = current.filter((thread) => thread.epoch === replica.epoch && !thread.stale);
     this.#unacked.clear();
-    for (let first = 0; first < told.length; first += CURSORS) {
-      const some = told.slice(first, first + CURSORS);
+    for (let first = 0; first < told.length; first += MAX_CURSORS) {
+      const some = told.slice(first, first + MAX_CURSORS);
       const cursors = Object.fromEntries(some.map(({ thread_id, seq }) => [thread_id, seq]));
       send({ action: "ack", epoch: replica.epoch, cursors });
     }
@@ -76,7 +76,7 @@ export class Seen {
    * @param {string} threadId @param {number} [seq]
    */
   async read(threadId, seq) {
-    const thread = this.#options.replica.threads.get(threadId);
+    const thread = this.#options.replica.thread(threadId);
     if (!thread) return;
     const { epoch } = thread;
     const before = this.#reads[threadId]?.epoch === epoch ? this.#reads[threadId].seq : 0;
@@ -99,10 +99,10 @@ export class Seen {
     const { replica } = this.#options;
     const before = Object.keys(this.#reads).length;
     for (const [id, { epoch, seq }] of Object.entries(this.#reads)) {
-      const thread = replica.threads.get(id);
+      const thread = replica.thread(id);
       if (!thread || thread.epoch !== epoch || (thread.me?.read_seq ?? 0) >= seq) delete this.#reads[id];
     }
-    return Object.keys(this.#reads).length < before ? this.#keep() : { writes: [], news: [] };
+    return Object.keys(this.#reads).length < before ? this.#keep() : nothing();
   }
 
   /** @param {string | null} threadId what is on screen; what waited to be called read elsewhere was not seen */

@@ -18,7 +18,7 @@ const CAP_MS = 30_000;
  * @property {import("./rest.js").Rest} rest
  * @property {(frame: object) => boolean} send over the socket
  * @property {(make: () => Outcome) => Promise<void>} settle stores and tells what came of it
- * @property {import("./protocol.js").Replica} replica
+ * @property {import("./replica.js").Replica} replica
  * @property {() => void} heard the replica has been told of a seq that it may not have
  * @property {() => number} random
  */

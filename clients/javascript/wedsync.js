@@ -13,7 +13,7 @@ import { CatchUp } from "./catch-up.js";
 import { Feed } from "./feed.js";
 import { Link } from "./link.js";
 import { Outbox } from "./outbox.js";
-import { Replica } from "./protocol.js";
+import { Replica } from "./replica.js";
 import { claims, Rest } from "./rest.js";
 import { Seen } from "./seen.js";
 import { Sender } from "./sender.js";
@@ -57,8 +57,11 @@ export class Client extends EventTarget {
   #told = "";
   #store;
   #visible;
+  /** @type {Replica} */
   #replica;
+  /** @type {Outbox} */
   #outbox;
+  /** @type {Link} */
   #link;
   #sender;
   #catchUp;
@@ -94,7 +97,10 @@ export class Client extends EventTarget {
     this.#catchUp = new CatchUp({ ...shared, restart: () => link.restart(), heard: (frame) => this.#heard(frame) });
     this.#sender = new Sender({ ...shared, heard: () => this.#catchUp.check() });
     this.#seen = new Seen({ ...shared, visible: this.#visible }, reads);
-    [this.rest, this.#replica, this.#outbox, this.#link] = [rest, replica, outbox, link];
+    this.rest = rest;
+    this.#replica = replica;
+    this.#outbox = outbox;
+    this.#link = link;
   }
 
   /** With what the store has; nothing goes out before `start`. Throws if the store is somebody else's. @param {Options} options */
@@ -137,7 +143,7 @@ export class Client extends EventTarget {
 
   /** What is known of each thread. @returns {import("./protocol.js").Thread[]} */
   get threads() {
-    return structuredClone([...this.#replica.threads.values()].filter(({ stale }) => stale !== "revoked"));
+    return structuredClone(this.#replica.threads.filter(({ stale }) => stale !== "revoked"));
   }
 
   /** Messages of this device that are not stored on the server, those it refused included. @param {string} [threadId] */
@@ -148,7 +154,7 @@ export class Client extends EventTarget {
   /** The last `limit` messages before `before`, ascending; older ones are loaded if they are not here. @param {string} threadId @param {{before?: number, limit?: number}} [which] */
   async messages(threadId, { before = Infinity, limit = 50 } = {}) {
     const here = await this.#store.messages(threadId, before, limit);
-    if (here.length >= limit || (this.#replica.threads.get(threadId)?.from ?? 1) <= 1) return here;
+    if (here.length >= limit || (this.#replica.thread(threadId)?.from ?? 1) <= 1) return here;
     await this.#catchUp.older(threadId, 100);
     return this.#store.messages(threadId, before, limit);
   }
