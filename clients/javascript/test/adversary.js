@@ -156,12 +156,13 @@ class Game {
     for (const each of this.devices) check(each);
   }
 
-  /** Everything arrives from now on; ends when nobody has anything left to do. */
+  /** Everything arrives from now on, on new connections; ends when nobody has anything left to do. */
   calm() {
     this.lossy = false;
-    for (let round = 0; round < 60; round += 1) {
+    for (const device of this.devices) device.first = true;
+    for (let round = 0; round < 20; round += 1) {
       this.now += 10;
-      for (const { act } of this.network.splice(0)) act();
+      while (this.network.length) for (const { act } of this.network.splice(0)) act();
       for (const device of this.devices) this.work(device, true);
     }
   }
@@ -199,6 +200,7 @@ class Game {
     if (replica.syncing && (surely || this.maybe(0.1))) replica.syncEnded();
     if (!replica.syncing && (device.first || surely || (replica.incomplete && this.maybe(0.4)) || this.maybe(0.02))) this.sync(device);
     for (const asked of replica.stale()) if (surely || this.maybe(0.5)) this.load(device, asked);
+    for (const id of this.server.threads.keys()) if (surely || this.maybe(0.1)) outbox.land(id); // no answer in time
     for (const batch of outbox.ready()) if (surely || this.maybe(0.5)) this.send(device, batch);
   }
 
@@ -244,7 +246,6 @@ class Game {
         replica.heard(batch.thread_id, answer.epoch, Math.max(...answer.results.map(({ seq }) => seq)));
       }
     });
-    if (this.lossy && this.maybe(0.3)) outbox.land(batch.thread_id); // no answer in time
   }
 }
 
