@@ -1,6 +1,7 @@
 /** Finds what is missing: syncs on a gap, after connecting and every two minutes, and loads threads anew. */
 
 import { Refused } from "./rest.js";
+import { Timers } from "./timers.js";
 /** @typedef {import("./protocol.js").Frame} Frame */
 /** @typedef {import("./protocol.js").Outcome} Outcome */
 /** @typedef {import("./protocol.js").Page} Page */
@@ -41,8 +42,7 @@ export class CatchUp {
   /** @type {Set<string>} */
   #loading = new Set();
   #loadFailures = 0;
-  /** @type {Record<string, ReturnType<typeof setTimeout> | undefined>} */
-  #timers = {};
+  #timers = new Timers();
 
   /** @param {CatchUpOptions} options */
   constructor(options) {
@@ -62,13 +62,14 @@ export class CatchUp {
     this.#running = true;
     this.#live = false;
     if (this.#options.replica.syncing && !this.#polling) this.#options.replica.syncEnded();
-    for (const name of ["sync", "answer"]) this.#cancel(name);
+    this.#timers.clear("sync");
+    this.#timers.clear("answer");
     this.check();
   }
 
   stop() {
     this.#running = this.#live = false;
-    for (const name of Object.keys(this.#timers)) this.#cancel(name);
+    this.#timers.close();
   }
 
   /** What the last outcome left to do. */
@@ -76,20 +77,20 @@ export class CatchUp {
     if (!this.#running) return;
     this.#load();
     const { replica } = this.#options;
-    if (!this.#live || replica.syncing || !replica.incomplete || this.#timers.gap) return;
-    this.#later("gap", Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless), () => this.sync());
+    if (!this.#live || replica.syncing || !replica.incomplete || this.#timers.has("gap")) return;
+    this.#timers.set("gap", Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless), () => this.sync());
   }
 
   sync() {
     if (!this.#live) return;
     const { replica, send, restart } = this.#options;
-    this.#cancel("gap");
+    this.#timers.clear("gap");
     this.#count += 1;
     this.#syncId = `s${this.#count}-${Math.floor(this.#options.random() * 2 ** 32)}`;
     this.#fruitless = replica.progress === this.#progress ? Math.min(this.#fruitless + 1, 8) : 0;
     this.#progress = replica.progress;
     send(replica.sync(this.#syncId, this.#first));
-    this.#later("answer", ANSWER_MS, () => {
+    this.#timers.set("answer", ANSWER_MS, () => {
       replica.syncEnded();
       this.#unanswered += 1;
       if (this.#unanswered > 1) restart();
@@ -101,8 +102,8 @@ export class CatchUp {
   synced() {
     this.#first = false;
     this.#unanswered = 0;
-    this.#cancel("answer");
-    this.#later("sync", EVERY_MS, () => this.sync());
+    this.#timers.clear("answer");
+    this.#timers.set("sync", EVERY_MS, () => this.sync());
     const helped = this.#options.replica.progress !== this.#progress;
     if (this.#live && this.#options.replica.incomplete && helped) this.sync();
     else if (!this.#options.replica.incomplete) this.#fruitless = 0;
@@ -111,10 +112,10 @@ export class CatchUp {
   /** @param {Frame} frame an error: ours if it answers our sync */
   refused({ re, code, retry_after_ms }) {
     if (!re || re !== this.#syncId) return;
-    this.#cancel("answer");
+    this.#timers.clear("answer");
     if (code === "invalid") this.#options.replica.forgetToken();
     else this.#options.replica.syncEnded();
-    this.#later("gap", retry_after_ms ?? 1_000 * (1 + this.#options.random()), () => this.sync());
+    this.#timers.set("gap", retry_after_ms ?? 1_000 * (1 + this.#options.random()), () => this.sync());
   }
 
   /** Events with what was too large for their frame; those that cannot be had now are left out, as if lost. @param {Frame} frame @returns {Promise<Frame>} */
@@ -166,7 +167,7 @@ export class CatchUp {
       if (!this.#live) replica.syncEnded();
       this.#pollable = error.transient;
       const pause = error.retryAfterMs + random() * 5_000;
-      await new Promise((resolve) => this.#later("poll", pause, () => resolve(undefined)));
+      await new Promise((resolve) => this.#timers.set("poll", pause, () => resolve(undefined)));
     }
   }
 
@@ -187,7 +188,7 @@ export class CatchUp {
 
   #load() {
     for (const asked of this.#options.replica.stale()) {
-      if (this.#loading.size >= LOADS || this.#timers.load) return;
+      if (this.#loading.size >= LOADS || this.#timers.has("load")) return;
       if (!this.#loading.has(asked.thread_id)) void this.#loadOne(asked);
     }
   }
@@ -203,26 +204,10 @@ export class CatchUp {
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (!error.transient) await settle(() => replica.missing(threadId, signs));
-      else this.#later("load", random() * Math.min(MOST_MS * 3, 1_000 * 2 ** this.#loadFailures++), () => this.check());
+      else this.#timers.set("load", random() * Math.min(MOST_MS * 3, 1_000 * 2 ** this.#loadFailures++), () => this.check());
     } finally {
       this.#loading.delete(threadId);
       this.check();
     }
-  }
-
-  /** @param {string} name @param {number} ms @param {() => void} act */
-  #later(name, ms, act) {
-    this.#cancel(name);
-    if (!this.#running) return;
-    this.#timers[name] = setTimeout(() => {
-      this.#cancel(name);
-      act();
-    }, ms);
-  }
-
-  /** @param {string} name */
-  #cancel(name) {
-    clearTimeout(this.#timers[name]);
-    delete this.#timers[name];
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { SUBPROTOCOL } from "./protocol.js";
+import { Timers } from "./timers.js";
 /** @typedef {import("./protocol.js").Frame} Frame */
 /** @typedef {{ticket: string, url: string, expires_at: number}} Ticket `expires_at`: of the token behind it, in ms */
 /** @typedef {"connecting" | "open" | "waiting" | "replaced" | "ended" | "stopped"} LinkState */
@@ -42,8 +43,7 @@ export class Link {
   #freshToken = false;
   #expiresAt = Infinity;
   #pingMs = 60_000;
-  /** @type {Record<string, ReturnType<typeof setTimeout> | undefined>} */
-  #timers = {};
+  #timers = new Timers();
   /** @type {LinkState} */
   state = "stopped";
 
@@ -85,7 +85,7 @@ export class Link {
 
   /** Something changed for the better, or may have died unseen: the network is back, the page is visible again. */
   hurry() {
-    if (this.state === "waiting") this.#later("connect", this.#options.random() * HURRY_MS, () => void this.#connect());
+    if (this.state === "waiting") this.#timers.set("connect", this.#options.random() * HURRY_MS, () => void this.#connect());
     if (this.state === "open") this.#ping();
   }
 
@@ -99,16 +99,16 @@ export class Link {
     if (this.#socket) this.#lost(this.#socket);
   }
 
-  /** @param {number} seconds as the `mode` of the day asks for */
+  /** @param {number} seconds */
   pingEvery(seconds) {
     this.#pingMs = seconds * 1000;
-    if (this.state === "open") this.#later("ping", this.#pingMs, () => this.#ping());
+    if (this.state === "open") this.#timers.set("ping", this.#pingMs, () => this.#ping());
   }
 
   async #connect() {
     const attempt = ++this.#attempt;
-    this.#cancel("connect");
-    this.#cancel("renew");
+    this.#timers.clear("connect");
+    this.#timers.clear("renew");
     if (!this.#socket) this.#enter("connecting", {});
     try {
       const { ticket, url, expires_at } = await this.#options.ticket(this.#freshToken);
@@ -128,7 +128,7 @@ export class Link {
       this.#discard(socket);
       this.#failed(attempt);
     };
-    this.#later("handshake", HANDSHAKE_MS, failed);
+    this.#timers.set("handshake", HANDSHAKE_MS, failed);
     socket.onopen = () => {
       if (attempt !== this.#attempt) this.#discard(socket);
       else this.#adopt(socket);
@@ -139,12 +139,12 @@ export class Link {
 
   /** @param {WebSocket} socket */
   #adopt(socket) {
-    this.#cancel("handshake");
+    this.#timers.clear("handshake");
     socket.onerror = socket.onclose = () => this.#lost(socket);
     this.#discard(this.#former);
     this.#former = this.#socket;
     this.#socket = socket;
-    this.#later("ping", this.#pingMs, () => this.#ping());
+    this.#timers.set("ping", this.#pingMs, () => this.#ping());
     this.#renewInTime();
     this.#enter("open", {});
   }
@@ -155,7 +155,7 @@ export class Link {
     const ofSocket = soonest + this.#options.random() * (latest - soonest);
     const left = this.#expiresAt - Date.now();
     const ofToken = Math.max(1_000, left - Math.min(TOKEN_LEAD_MS, left / 2));
-    this.#later("renew", Math.min(ofSocket, ofToken), () => {
+    this.#timers.set("renew", Math.min(ofSocket, ofToken), () => {
       this.#freshToken = ofToken < ofSocket;
       this.renew();
     });
@@ -166,7 +166,7 @@ export class Link {
     if (socket !== this.#socket && socket !== this.#former) return;
     const frame = typeof data === "string" ? parse(data) : null;
     if (!frame) return;
-    if (socket === this.#socket) this.#cancel("pong");
+    if (socket === this.#socket) this.#timers.clear("pong");
     if (frame.type === "bye") this.#bye(socket, frame);
     else if (frame.type !== "pong") this.#options.heard(frame);
   }
@@ -185,28 +185,24 @@ export class Link {
 
   #ping() {
     if (!this.send({ action: "ping" })) return;
-    this.#later("pong", PONG_MS, () => this.restart()); // anything that arrives cancels it
-    this.#later("ping", this.#pingMs, () => this.#ping());
+    this.#timers.set("pong", PONG_MS, () => this.restart()); // anything that arrives cancels it
+    this.#timers.set("ping", this.#pingMs, () => this.#ping());
   }
 
   /** @param {WebSocket} socket */
   #lost(socket) {
     if (socket !== this.#socket) return;
     this.#leave();
-    this.#backOff();
+    this.#wait(this.#delay());
   }
 
   /** @param {number} attempt */
   #failed(attempt) {
     if (attempt !== this.#attempt) return;
-    this.#cancel("handshake");
+    this.#timers.clear("handshake");
     this.#troubles.push(Date.now());
-    if (this.#socket) this.#later("renew", this.#delay(), () => this.renew());
-    else this.#backOff();
-  }
-
-  #backOff() {
-    this.#wait(this.#delay());
+    if (this.#socket) this.#timers.set("renew", this.#delay(), () => this.renew());
+    else this.#wait(this.#delay());
   }
 
   #delay() {
@@ -217,7 +213,7 @@ export class Link {
 
   /** @param {number} ms @param {number} [code] */
   #wait(ms, code) {
-    this.#later("connect", ms, () => void this.#connect());
+    this.#timers.set("connect", ms, () => void this.#connect());
     this.#enter("waiting", { retry_at: Date.now() + ms, ...(code && { code }) });
   }
 
@@ -229,7 +225,7 @@ export class Link {
 
   #leave() {
     this.#attempt += 1;
-    for (const name of Object.keys(this.#timers)) this.#cancel(name);
+    this.#timers.clearAll();
     this.#discard(this.#socket);
     this.#discard(this.#former);
     this.#socket = this.#former = null;
@@ -247,18 +243,6 @@ export class Link {
   #enter(state, detail) {
     this.state = state;
     this.#options.changed(state, detail);
-  }
-
-  /** @param {string} name @param {number} ms @param {() => void} act */
-  #later(name, ms, act) {
-    this.#cancel(name);
-    this.#timers[name] = setTimeout(act, ms);
-  }
-
-  /** @param {string} name */
-  #cancel(name) {
-    clearTimeout(this.#timers[name]);
-    delete this.#timers[name];
   }
 }
 

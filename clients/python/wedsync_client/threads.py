@@ -172,7 +172,7 @@ class Threads:
 
     def _adopt(self, epoch: str) -> Iterator[Effect]:
         before, self._epoch = self._epoch, epoch
-        if before is not None and before != epoch:
+        if before != epoch:
             yield Reoffer(epoch)
 
     def _see(self, replica: Replica) -> bool:
