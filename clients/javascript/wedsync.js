@@ -30,10 +30,11 @@ export class Client extends EventTarget {
   /** @type {Omit<State, "unsent">} */
   #connection = { connection: "stopped" };
   #told = "";
+  #over = false;
   #store;
   #visible;
   #parts;
-  #wake = () => this.#looked();
+  #wake = () => this.seen();
 
   /** Use `Client.open`. @param {Options & {store: Store}} options @param {import("./stores.js").Contents} saved */
   constructor(options, saved) {
@@ -68,6 +69,7 @@ export class Client extends EventTarget {
     this.#stop();
     this.#parts.rest.close();
     await this.#last;
+    this.#over = true;
     for (const feed of this.#feeds) feed.end();
     await this.#store.close();
   }
@@ -144,13 +146,14 @@ export class Client extends EventTarget {
   /** One after the other: what a frame means, stored, told. @param {() => Outcome} make @returns {Promise<void>} */
   #settle(make) {
     const done = this.#last.then(async () => {
+      if (this.#over) throw new Error("the client is closed");
       const { writes, news } = make();
       if (writes.length) await this.#store.commit(writes);
       for (const each of news) this.#tell(each);
       this.#parts.catchUp.check();
       this.#show();
     });
-    this.#last = done.catch((error) => this.#failed(error));
+    this.#last = done.catch((error) => (this.#over ? undefined : this.#failed(error)));
     return done;
   }
 
@@ -191,24 +194,28 @@ export class Client extends EventTarget {
     void this.#settle(() => this.#parts.outbox.prune(Date.now())).catch(() => undefined);
     void this.#settle(() => this.#parts.seen.reconcile()).then(() => this.#parts.seen.tellReads(), () => undefined);
     this.#parts.catchUp.synced();
-    this.#parts.link.settled();
-    this.#connection = { connection: this.#parts.link.state === "open" ? "live" : "polling" };
+    const connected = this.#parts.link.state === "open";
+    if (connected) this.#parts.link.settled();
+    this.#connection = { connection: connected ? "live" : "polling" };
   }
 
   /** @param {import("./link.js").LinkState} state @param {{retry_at?: number, code?: number}} detail */
   #changed(state, detail) {
-    this.#connection = { connection: state === "open" ? "syncing" : state, ...detail };
+    const { link, catchUp, sender, seen } = this.#parts;
+    const trying = state === "connecting" || state === "waiting";
+    if (!trying || this.#connection.connection !== "polling") {
+      this.#connection = { connection: state === "open" ? "syncing" : state, ...detail };
+    }
     if (state === "open") for (const part of [catchUp, sender, seen]) part.connected();
     else if (state !== "stopped") {
-      this.#parts.catchUp.disconnected();
-      this.#parts.sender.disconnected();
-      if (this.#parts.link.blocked) void this.#parts.catchUp.poll();
+      for (const part of [catchUp, sender]) part.disconnected();
+      if (link.blocked) void catchUp.poll();
     }
     this.#show();
   }
 
-  /** The network is back, or the page was shown or hidden. */
-  #looked() {
+  /** Whether a person can see this has changed, or the network is back: a page knows by itself. */
+  seen() {
     if (!this.#visible()) this.#parts.seen.acknowledge();
     else this.#parts.link.hurry();
     this.#parts.seen.tellFocus();
@@ -224,6 +231,7 @@ export class Client extends EventTarget {
 
   /** The store does not take what it should: going on would tell what is not kept. @param {unknown} error */
   #failed(error) {
+    this.#over = true;
     this.#stop();
     this.#connection = { connection: "failed" };
     this.#tell({ type: "state", ...this.state, error });

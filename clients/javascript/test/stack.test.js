@@ -1,0 +1,196 @@
+/** The client against the real functions, database and gateways of the local stack. */
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { randomness } from "./adversary.js";
+import { badWebSocket, call, CONSOLE, Device, idOf, logOf, newThread, tokenOf, until } from "./stack.js";
+
+describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does not say where a stack is" }, () => {
+  /** @type {string} */ let folder;
+  /** @type {Device[]} */ const opened = [];
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "wedsync-"));
+  });
+  after(async () => {
+    for (const device of opened) await device.close();
+    await rm(folder, { recursive: true });
+  });
+
+  /** @param {string} name @param {Parameters<typeof Device.open>[1]} [options] */
+  async function open(name, options) {
+    const device = await Device.open(name, options);
+    opened.push(device);
+    return device;
+  }
+
+  test("on a bad network every device ends with the log, told once and in order", async () => {
+    const thread = await newThread("ana", "petra", "flora");
+    const network = { calm: false };
+    const WebSocket = badWebSocket(randomness(7), network);
+    const file = join(folder, "flora");
+    const devices = [await open("ana", { WebSocket }), await open("petra", { WebSocket }), await open("petra", { WebSocket })];
+    const phone = await open("flora", { WebSocket, file });
+    for (const device of [...devices, phone]) await device.hears("reset", thread);
+
+    for (let n = 0; n < 12; n += 1) {
+      for (const device of [...devices, phone]) await device.client.send(thread, `${devices.indexOf(device)}: ${n}`);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    await phone.close();
+    opened.pop();
+    const again = await open("flora", { WebSocket, file });
+    network.calm = true;
+
+    const all = [...devices, again];
+    await until(() => all.every(({ client }) => client.state.unsent === 0), "everything being sent", 40);
+    const log = await logOf("ana", thread);
+    assert.equal(log.length, 48);
+    for (const [index, device] of all.entries()) {
+      await until(async () => (await device.texts(thread)).length === log.length, `${device.name} having everything`, 40);
+      assert.deepEqual(await device.texts(thread), log);
+      const mine = log.filter((text) => text.startsWith(`${index === 3 ? -1 : index}:`));
+      assert.deepEqual(mine, [...Array(12).keys()].map((n) => `${index === 3 ? -1 : index}: ${n}`));
+      const told = device.of("event", thread).map(({ event }) => event.seq);
+      assert.deepEqual(told, [...new Set(told)].sort((a, b) => a - b));
+    }
+  });
+
+  test("a hundred messages written offline arrive in order", async () => {
+    const thread = await newThread("ana", "flora");
+    const flora = await (await open("flora")).is("live");
+    const file = join(folder, "ana");
+    const phone = await (await open("ana", { file })).is("live");
+    await phone.close();
+    opened.pop();
+    const texts = [...Array(100).keys()].map((n) => `number ${n}`);
+    const offline = await Device.open("ana", { file, fetch: () => Promise.reject(new TypeError("no network")) });
+
+    for (const text of texts) await offline.client.send(thread, text);
+    await offline.close();
+    await open("ana", { file });
+
+    await until(async () => (await flora.texts(thread)).length === 100, "flora hearing all of it");
+    assert.deepEqual(await flora.texts(thread), texts);
+    assert.deepEqual(await logOf("ana", thread), texts);
+  });
+
+  test("who is removed loses what he had, and who comes back gets what is his", async () => {
+    const thread = await newThread("ana", "flora");
+    const flora = await (await open("flora")).is("live");
+    await flora.hears("reset", thread);
+    await call("ana", "POST", `/threads/${thread}/messages`, { message: "before", client_msg_id: crypto.randomUUID() });
+    await flora.hears("event", thread);
+
+    await call("ana", "DELETE", `/threads/${thread}/participants/${idOf("flora")}`);
+    await flora.hears("gone", thread);
+    const left = await flora.texts(thread);
+    await call("ana", "POST", `/threads/${thread}/messages`, { message: "between", client_msg_id: crypto.randomUUID() });
+    await call("ana", "POST", `/threads/${thread}/participants`, { user_id: idOf("flora") });
+    await call("ana", "POST", `/threads/${thread}/messages`, { message: "after", client_msg_id: crypto.randomUUID() });
+
+    assert.deepEqual(left, []);
+    await until(async () => (await flora.texts(thread)).includes("after"), "flora hearing again");
+    assert.deepEqual(await flora.texts(thread), ["after"]);
+  });
+
+  test("without sockets messages go over REST", async () => {
+    const thread = await newThread("ana", "flora");
+    class NoWebSocket extends EventTarget {
+      /** @type {(() => void) | null} */ onclose = null;
+      constructor() {
+        super();
+        setTimeout(() => this.onclose?.(), 5);
+      }
+      close() {}
+    }
+    const blocked = await open("ana", { WebSocket: /** @type {any} */ (NoWebSocket), random: () => 0.1 });
+
+    for (const text of ["one", "two", "three"]) await blocked.client.send(thread, text);
+
+    await until(() => blocked.of("sent", thread).length === 3, "three messages being stored");
+    assert.deepEqual(await logOf("flora", thread), ["one", "two", "three"]);
+  });
+
+  test("a message too large for any frame goes and comes whole", async () => {
+    const thread = await newThread("ana", "flora");
+    const [ana, flora] = [await (await open("ana")).is("live"), await (await open("flora")).is("live")];
+    await flora.hears("reset", thread);
+    const long = "𝄞".repeat(8000);
+
+    await ana.client.send(thread, long);
+
+    await until(async () => (await flora.texts(thread)).length === 1, "flora hearing it");
+    assert.deepEqual(await flora.texts(thread), [long]);
+    assert.equal(flora.of("event", thread)[0].event.message.message, long);
+  });
+
+  test("a message that is refused fails alone, and can be discarded", async () => {
+    const thread = await newThread("ana", "flora");
+    const ana = await (await open("ana")).is("live");
+
+    const ids = await Promise.all(["one", " ", "three"].map((text) => ana.client.send(thread, text)));
+
+    await until(() => ana.of("sent", thread).length === 2 && ana.of("failed", thread).length === 1, "three answers");
+    assert.deepEqual(ana.of("failed", thread).map(({ client_msg_id, code }) => [client_msg_id, code]), [[ids[1], "invalid"]]);
+    assert.deepEqual(await logOf("ana", thread), ["one", "three"]);
+    await ana.client.discard(/** @type {string} */ (ids[1]));
+    assert.deepEqual(ana.client.unsent(thread), []);
+  });
+
+  test("a newer connection of the same device ends the older one for good", async () => {
+    const first = await (await open("ben", { deviceId: "ben-phone" })).is("live");
+
+    const second = await (await open("ben", { deviceId: "ben-phone" })).is("live");
+
+    await first.is("replaced");
+    assert.equal(first.client.state.code, 4009);
+    assert.equal(second.client.state.connection, "live");
+    first.client.start();
+    await first.is("live");
+    await second.is("replaced");
+  });
+
+  test("a connection outlives its token by a newer one, without a break", async () => {
+    const thread = await newThread("ana", "flora");
+    let sockets = 0;
+    class Counted extends WebSocket {
+      /** @param {string} url @param {string} protocol */
+      constructor(url, protocol) {
+        super(url, protocol);
+        sockets += 1;
+      }
+    }
+    const flora = await (await open("flora", { token: () => tokenOf("flora", 3), WebSocket: Counted })).is("live");
+
+    await until(() => sockets === 3, "two new sockets in their time");
+    await call("ana", "POST", `/threads/${thread}/messages`, { message: "still there?", client_msg_id: crypto.randomUUID() });
+
+    await until(async () => (await flora.texts(thread)).length === 1, "flora hearing it");
+    const seen = new Set(flora.news.filter(({ type }) => type === "state").map(({ connection }) => connection));
+    assert.deepEqual([...seen], ["connecting", "syncing", "live"]);
+  });
+
+  test("nothing is called read that nobody can see", async () => {
+    const thread = await newThread("ana", "flora");
+    let visible = false;
+    const flora = await (await open("flora", { visible: () => visible })).is("live");
+    await call("ana", "POST", `/threads/${thread}/messages`, { message: "Look", client_msg_id: crypto.randomUUID() });
+    await until(async () => (await flora.texts(thread)).length === 1, "flora hearing it");
+    const read = async () => (await call("flora", "GET", `/threads/${thread}`)).me.read_seq;
+
+    await flora.client.focus(thread);
+    await flora.client.read(thread);
+    await until(async () => (await call("flora", "GET", `/threads/${thread}`)).me.delivered_seq > 1, "it being delivered");
+    const unseen = await read();
+    visible = true;
+    await flora.client.read(thread, 1);
+    flora.client.seen();
+
+    assert.equal(unseen, 0);
+    await until(async () => (await read()) > 1, "it being read");
+  });
+});
