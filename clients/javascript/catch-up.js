@@ -62,8 +62,7 @@ export class CatchUp {
     this.#running = true;
     this.#live = false;
     if (this.#options.replica.syncing && !this.#polling) this.#options.replica.syncEnded();
-    this.#timers.clear("sync");
-    this.#timers.clear("answer");
+    this.#timers.clear("sync", "answer");
     this.check();
   }
 

@@ -3,7 +3,7 @@
  * a new socket before the gateway ends the old one after two hours, and no socket that only looks alive.
  */
 
-import { SUBPROTOCOL } from "./protocol.js";
+import { readFrame, SUBPROTOCOL } from "./protocol.js";
 import { Timers } from "./timers.js";
 /** @typedef {import("./protocol.js").Frame} Frame */
 /** @typedef {{ticket: string, url: string, expires_at: number}} Ticket `expires_at`: of the token behind it, in ms */
@@ -37,6 +37,7 @@ export class Link {
   /** @type {WebSocket | null} its successor is open, what still arrives on it counts */
   #former = null;
   #attempt = 0;
+  #renewing = false;
   #failures = 0;
   /** @type {number[]} */
   #troubles = [];
@@ -54,8 +55,7 @@ export class Link {
 
   /** Sockets keep failing: something between here and there may not let them through. */
   get blocked() {
-    const since = Date.now() - TROUBLE_MS;
-    return this.#troubles.filter((at) => at > since).length >= 3;
+    return this.#troubles.filter((at) => at > Date.now() - TROUBLE_MS).length >= 3;
   }
 
   start() {
@@ -65,7 +65,7 @@ export class Link {
   }
 
   stop() {
-    this.#end("stopped", {});
+    this.#end("stopped");
   }
 
   /** @param {object} frame @returns {boolean} whether it went out; nothing more */
@@ -99,17 +99,16 @@ export class Link {
     if (this.#socket) this.#lost(this.#socket);
   }
 
-  /** @param {number} seconds */
+  /** From the next ping on. @param {number} seconds */
   pingEvery(seconds) {
     this.#pingMs = seconds * 1000;
-    if (this.state === "open") this.#timers.set("ping", this.#pingMs, () => this.#ping());
   }
 
   async #connect() {
     const attempt = ++this.#attempt;
-    this.#timers.clear("connect");
-    this.#timers.clear("renew");
-    if (!this.#socket) this.#enter("connecting", {});
+    this.#timers.clear("connect", "renew");
+    this.#renewing = this.#socket !== null;
+    if (!this.#renewing) this.#enter("connecting");
     try {
       const { ticket, url, expires_at } = await this.#options.ticket(this.#freshToken);
       if (attempt !== this.#attempt) return;
@@ -144,9 +143,10 @@ export class Link {
     this.#discard(this.#former);
     this.#former = this.#socket;
     this.#socket = socket;
+    this.#renewing = false;
     this.#timers.set("ping", this.#pingMs, () => this.#ping());
     this.#renewInTime();
-    this.#enter("open", {});
+    this.#enter("open");
   }
 
   /** Before the gateway's two hours are over, and before the token is. */
@@ -164,7 +164,7 @@ export class Link {
   /** @param {WebSocket} socket @param {unknown} data */
   #message(socket, data) {
     if (socket !== this.#socket && socket !== this.#former) return;
-    const frame = typeof data === "string" ? parse(data) : null;
+    const frame = readFrame(data);
     if (!frame) return;
     if (socket === this.#socket) this.#timers.clear("pong");
     if (frame.type === "bye") this.#bye(socket, frame);
@@ -175,8 +175,9 @@ export class Link {
   #bye(socket, { code, retry }) {
     if (socket !== this.#socket) return; // our own new socket took its place
     if (code === TOKEN_EXPIRED) this.#freshToken = true;
-    if (code === REPLACED) this.#end("replaced", { code });
-    else if (!retry) this.#end("ended", { code });
+    if (code === REPLACED && this.#renewing) this.#lost(socket); // it did, and is about to open
+    else if (code === REPLACED) this.#end("replaced", code);
+    else if (!retry) this.#end("ended", code);
     else {
       this.#leave();
       this.#wait(retry.min_ms + this.#options.random() * (retry.max_ms - retry.min_ms), code);
@@ -192,6 +193,9 @@ export class Link {
   /** @param {WebSocket} socket */
   #lost(socket) {
     if (socket !== this.#socket) return;
+    this.#discard(socket);
+    this.#socket = null;
+    if (this.#renewing) return; // its successor is on its way
     this.#leave();
     this.#wait(this.#delay());
   }
@@ -200,6 +204,7 @@ export class Link {
   #failed(attempt) {
     if (attempt !== this.#attempt) return;
     this.#timers.clear("handshake");
+    this.#renewing = false;
     this.#troubles.push(Date.now());
     if (this.#socket) this.#timers.set("renew", this.#delay(), () => this.renew());
     else this.#wait(this.#delay());
@@ -217,14 +222,15 @@ export class Link {
     this.#enter("waiting", { retry_at: Date.now() + ms, ...(code && { code }) });
   }
 
-  /** @param {LinkState} state @param {{code?: number}} detail */
-  #end(state, detail) {
+  /** @param {LinkState} state @param {number} [code] */
+  #end(state, code) {
     this.#leave();
-    this.#enter(state, detail);
+    this.#enter(state, { ...(code && { code }) });
   }
 
   #leave() {
     this.#attempt += 1;
+    this.#renewing = false;
     this.#timers.clearAll();
     this.#discard(this.#socket);
     this.#discard(this.#former);
@@ -239,20 +245,9 @@ export class Link {
     socket.close();
   }
 
-  /** @param {LinkState} state @param {{retry_at?: number, code?: number}} detail */
-  #enter(state, detail) {
+  /** @param {LinkState} state @param {{retry_at?: number, code?: number}} [detail] */
+  #enter(state, detail = {}) {
     this.state = state;
     this.#options.changed(state, detail);
-  }
-}
-
-/** @param {string} text @returns {Frame | null} */
-function parse(text) {
-  try {
-    const frame = JSON.parse(text);
-    // API Gateway's own errors have no type: a function of ours failed.
-    return typeof frame.type === "string" ? frame : { type: "error", code: "internal" };
-  } catch {
-    return null;
   }
 }

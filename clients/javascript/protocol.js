@@ -39,3 +39,14 @@ export const MAX_BATCH = 20; // messages of one send
 
 /** @returns {Outcome} */
 export const nothing = () => ({ writes: [], news: [] });
+
+/** What arrived on a socket; null if it is none of ours. @param {unknown} text @returns {Frame | null} */
+export function readFrame(text) {
+  try {
+    const frame = JSON.parse(String(text));
+    // API Gateway's own errors have no type: a function of ours failed.
+    return typeof frame.type === "string" ? frame : { type: "error", code: "internal" };
+  } catch {
+    return null;
+  }
+}

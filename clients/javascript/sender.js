@@ -42,16 +42,17 @@ export class Sender {
     this.#options = options;
   }
 
-  /** There is a socket. */
+  /** There is a new socket: what was asked on the last one goes again on this one. */
   connected() {
     this.#running = true;
     this.#overRest = false;
+    for (const re of [...this.#asked.keys()]) this.#forget(re);
     clearTimeout(this.#restTimer);
     this.#restTimer = undefined;
     this.pump();
   }
 
-  /** There is none: what was asked on it may have arrived or not, and goes again. */
+  /** There is none: what was asked may have arrived or not. */
   disconnected() {
     this.#running = true;
     for (const re of [...this.#asked.keys()]) this.#forget(re);

@@ -21,14 +21,16 @@ export class Timers {
     return this.#set.has(name);
   }
 
-  /** @param {string} name */
-  clear(name) {
-    clearTimeout(this.#set.get(name));
-    this.#set.delete(name);
+  /** @param {string[]} names */
+  clear(...names) {
+    for (const name of names) {
+      clearTimeout(this.#set.get(name));
+      this.#set.delete(name);
+    }
   }
 
   clearAll() {
-    for (const name of [...this.#set.keys()]) this.clear(name);
+    this.clear(...this.#set.keys());
   }
 
   /** Nothing is set any more. */

@@ -75,7 +75,7 @@ export class Device {
     assert.ok(epoch !== lastEpoch || event.seq > Number(lastSeq), `${this.person} heard ${event.seq} after ${lastSeq}`);
     this.last.set(thread_id, `${epoch} ${event.seq}`);
     if (event.message && event.message.seq >= from) row(this.view, thread_id).set(event.message.seq, event.message);
-    if (event.participant?.user_id === this.person) this.view.delete(thread_id);
+    if (event.kind === "participant.added" && event.participant.user_id === this.person) this.view.delete(thread_id);
   }
 }
 
