@@ -195,13 +195,14 @@ class Client:
     def _come_back(self, after: float) -> None:
         self._session.disconnected()
         self._lines.drop()
-        self._set(State.OFFLINE)
         self._lines.open(after)
+        if not self._lines.is_attempting:
+            self._set(State.OFFLINE)
 
     def _not_opened(self) -> None:
         if self._lines.current is None:
             self._set(State.OFFLINE)
-        self._lines.open(self._attempts.delay())
+        self._lines.retry(self._attempts.delay())
 
     def _set(self, state: State) -> None:
         if state is not self._state:

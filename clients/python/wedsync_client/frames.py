@@ -47,6 +47,11 @@ class Event:
         return self.body.get("to_seq", self.seq)
 
     @property
+    def about(self) -> int:
+        """The `seq` of the message that it is about."""
+        return self.body.get("about_seq", self.seq)
+
+    @property
     def message(self) -> Message | None:
         """The message as it was when the event was read: it replaces what one has."""
         return self.body.get("message")
@@ -194,10 +199,11 @@ class Reoffer:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Load the newest page of a thread, or the one message `seq`, over REST."""
+    """Load the newest page of a thread over REST, or the one message `seq` that the event `at` was about."""
 
     thread_id: str
     seq: int | None = None
+    at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,4 +236,4 @@ class Saved:
     epoch: str | None = None
     places: Mapping[str, Place] = field(default_factory=dict[str, Place])
     queued: Sequence[Queued] = ()
-    truncated: Sequence[tuple[str, int]] = ()  # messages whose text is still to be loaded
+    truncated: Sequence[Load] = ()  # messages whose text is still to be loaded

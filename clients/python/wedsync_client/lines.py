@@ -72,10 +72,16 @@ class Lines:
 
     def use(self, channel: Channel) -> None:
         """From here on this is the connection; in time there will be another. The one before it ends."""
+        self.is_attempting = False
         self.drop()
         self.current = channel
         self._spawn(self._read(channel))
         self.open(self._attempts.longest_delay if self.is_fallback else self._attempts.renewal())
+
+    def retry(self, after: float) -> None:
+        """The attempt has failed: there will be another."""
+        self.is_attempting = False
+        self.open(after)
 
     def drop(self) -> None:
         """End the connection."""
@@ -97,12 +103,8 @@ class Lines:
 
     async def _open(self, after: float) -> None:
         await asyncio.sleep(after)
-        self.is_attempting = True
-        try:
-            happened = await self._attempt()
-        finally:
-            self.is_attempting = False
-        self._tell(happened)
+        self.is_attempting = True  # until whoever is told has used it, or tries again
+        self._tell(await self._attempt())
 
     async def _attempt(self) -> Opened | NotOpened:
         try:

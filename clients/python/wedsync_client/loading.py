@@ -55,7 +55,7 @@ class Loads:
             case None:
                 return Step()
             case message:
-                return session.filled(loaded.load.thread_id, message)
+                return session.filled(loaded.load, message)
 
     async def _run(self, load: Load) -> None:
         pause = Attempts(self._timing, self._random)

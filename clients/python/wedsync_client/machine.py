@@ -13,8 +13,6 @@ from wedsync_client.frames import (
     Effect,
     Frame,
     Hint,
-    Load,
-    Message,
     Page,
     Queued,
     Refused,
@@ -55,8 +53,7 @@ class Machine:
         self._connected = True
         self._threads.receipts.note()
         self._ping_at = now + self._timing.ping_every
-        filling = (Load(thread_id, seq) for thread_id, seq in self._truncated)
-        return [*self._threads.loading(), *filling, *self.tick(now)]
+        return [*self._threads.loading(), *self._truncated, *self.tick(now)]
 
     def disconnected(self) -> None:
         """What was asked will not be answered."""
@@ -101,10 +98,6 @@ class Machine:
     def loaded(self, page: Page, now: float) -> list[Effect]:
         """A newest page is here."""
         return [*self._threads.loaded(page, now), *self.tick(now)]
-
-    def filled(self, thread_id: str, message: Message) -> list[Effect]:
-        """A message that was too large for a frame is here."""
-        return list(self._threads.filled(thread_id, message))
 
     def missing(self, thread_id: str) -> list[Effect]:
         """The page could not be loaded: there is no such thread for this person."""

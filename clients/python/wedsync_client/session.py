@@ -12,6 +12,7 @@ from wedsync_client.frames import (
     Close,
     Drop,
     Effect,
+    Filled,
     Frame,
     Keep,
     Load,
@@ -66,9 +67,9 @@ class Session:
         """A newest page arrived."""
         return self._step(self._machine.loaded(page, self._clock()))
 
-    def filled(self, thread_id: str, message: Message) -> Step:
-        """A single message arrived."""
-        return self._step(self._machine.filled(thread_id, message))
+    def filled(self, load: Load, message: Message) -> Step:
+        """A single message arrived; what has come about it meanwhile is newer."""
+        return self._step([Filled(load.thread_id, message)] if self._store.awaits(load) else [])
 
     def missing(self, thread_id: str) -> Step:
         """There is no such thread."""

@@ -12,9 +12,11 @@ from wedsync_client.frames import (
     Applied,
     Drop,
     Effect,
+    Event,
     Filled,
     Keep,
     Left,
+    Load,
     Message,
     Place,
     Queued,
@@ -96,14 +98,15 @@ class Store:
             "select thread_id, epoch, seq, head, seen, read, loading from threads"
         )
         truncated = self._database.execute(
-            "select thread_id, seq from messages where json_extract(body, '$.truncated')"
+            "select thread_id, seq, json_extract(body, '$.at') from messages"
+            " where json_extract(body, '$.truncated')"
         )
         return Saved(
             self._fact("since"),
             self._fact("epoch"),
             {row[0]: Place(*row[1:6], loading=bool(row[6])) for row in places},
             self.queued(),
-            truncated.fetchall(),
+            [Load(*row) for row in truncated],
         )
 
     def queued(self) -> list[Queued]:
@@ -116,6 +119,14 @@ class Store:
             "select body from messages where thread_id = ? order by seq", [thread_id]
         )
         return [json.loads(body) for (body,) in rows]
+
+    def awaits(self, load: Load) -> bool:
+        """Whether nothing newer is known of the message than the event it was loaded for."""
+        found = self._database.execute(
+            "select 1 from messages where thread_id = ? and seq = ? and json_extract(body, '$.at') = ?",
+            [load.thread_id, load.seq, load.at],
+        )
+        return found.fetchone() is not None
 
     def queue(self, item: Queued) -> None:
         """Keep a message until it is answered."""
@@ -140,7 +151,7 @@ class Store:
                 if event.message is not None:
                     self._put(thread_id, event.message)
                 elif event.body.get("truncated"):
-                    self._put(thread_id, _stub(event.body))
+                    self._put(thread_id, _stub(event))
             case Filled(thread_id, message):
                 self._put(thread_id, message)
             case Reloaded(thread_id, page):
@@ -152,7 +163,7 @@ class Store:
             case Sent(_, client_msg_id, _, epoch):
                 self._database.execute(
                     "update outbox set sent_at = ?, epoch = ? where client_msg_id = ?",
-                    [now, epoch, client_msg_id],
+                    [now, epoch or self._fact("epoch"), client_msg_id],
                 )
             case Refused(_, client_msg_id):
                 self._database.execute("delete from outbox where client_msg_id = ?", [client_msg_id])
@@ -210,6 +221,6 @@ class Store:
         self._database.execute("insert or replace into facts values (?, ?)", [name, value])
 
 
-def _stub(body: Message) -> Message:
+def _stub(event: Event) -> Message:
     """What stands for a message until its text is loaded."""
-    return {"id": body["message_id"], "seq": body.get("about_seq", body["seq"]), "truncated": True}
+    return {"id": event.body["message_id"], "seq": event.about, "truncated": True, "at": event.seq}

@@ -13,12 +13,10 @@ from wedsync_client.frames import (
     Drop,
     Effect,
     Event,
-    Filled,
     Frame,
     Keep,
     Left,
     Load,
-    Message,
     Page,
     Place,
     Reloaded,
@@ -72,11 +70,6 @@ class Threads:
             self.sync.want(now)
             yield Reloaded(page.thread_id, page)
             yield from self._applied(replica, events, now)
-
-    def filled(self, thread_id: str, message: Message) -> Iterator[Effect]:
-        """The text of a message that was too large for a frame is here."""
-        if thread_id in self._replicas:
-            yield Filled(thread_id, message)
 
     def forget(self, thread_id: str) -> Iterator[Effect]:
         """There is no such thread for this person."""
@@ -136,7 +129,7 @@ class Threads:
         for event in events:
             yield Applied(replica.thread_id, replica.epoch, event)
             if event.body.get("truncated"):
-                yield Load(replica.thread_id, event.body.get("about_seq", event.seq))
+                yield Load(replica.thread_id, event.about, event.seq)
             if event.kind == "participant.added" and event.body["participant"]["user_id"] == self._user_id:
                 yield from self._reload(replica)
         if replica.is_behind(self._epoch):
