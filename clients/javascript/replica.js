@@ -224,5 +224,5 @@ export class Replica {
 /** The application has not heard of it, or that it is gone. @param {ThreadLog} log */
 const isHidden = ({ record }) => record.stale === "new" || record.stale === "revoked";
 
-/** @param {ThreadLog} a @param {ThreadLog} b */
-const newestFirst = (a, b) => (a.record.at < b.record.at ? 1 : -1);
+/** Those whose time is not known keep the order in which the server listed them. @param {ThreadLog} a @param {ThreadLog} b */
+const newestFirst = (a, b) => Number(a.record.at < b.record.at) - Number(a.record.at > b.record.at);

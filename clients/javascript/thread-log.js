@@ -65,6 +65,7 @@ export class ThreadLog {
     const { thread_id, stale: reason, me } = record;
     const head = record.epoch === page.epoch ? Math.max(record.head, page.head_seq) : page.head_seq;
     Object.assign(record, { epoch: page.epoch, seq: page.head_seq, head, stale: null, from: firstOf(page) });
+    record.at = String(page.data.at(-1)?.created_at ?? record.at);
     this.progress += 1;
     out.writes.push(["drop", thread_id], ...page.data.map(put));
     out.news.push({ type: "reset", thread_id, reason, messages: page.data, me });
