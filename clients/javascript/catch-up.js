@@ -77,7 +77,7 @@ export class CatchUp {
     this.#load();
     const { replica } = this.#options;
     if (!this.#live || replica.syncing || !replica.incomplete || this.#timers.has("gap")) return;
-    this.#timers.set("gap", Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless), () => this.sync());
+    this.#timers.set("gap", Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless), () => replica.incomplete && this.sync());
   }
 
   sync() {
