@@ -145,8 +145,10 @@ class Threads:
         replica = self._replicas.get(thread_id)
         if replica is None:
             replica = self._begin(thread_id, epoch, head, confirmed=answer)
-            self.sync.want(now)
-            yield from self.loading() if replica.loading else ()
+            if replica.loading:
+                yield Load(thread_id)
+            if not answer:
+                self.sync.want(now)
         replica.hear(epoch, head)
         if replica.is_same_log(epoch):
             replica.delivered, replica.read = listed["me"]["delivered_seq"], listed["me"]["read_seq"]
