@@ -30,8 +30,10 @@ const TRANSIENT = new Set(["unavailable", "internal", "rate_limited", "unauthent
 const bytes = new TextEncoder();
 
 export class Outbox {
-  /** @type {Map<number, Entry>} by place, ascending */
-  #entries;
+  /** @type {Map<number, Entry>} queued and failed, by place, ascending */
+  #waiting;
+  /** @type {Map<number, Entry>} stored on the server less than seven days ago */
+  #sent;
   /** @type {Map<string, Batch>} what is under way, by thread */
   #flying = new Map();
   /** @type {Map<string, number>} threads whose next so many messages go one by one */
@@ -40,15 +42,17 @@ export class Outbox {
 
   /** @param {Entry[]} saved */
   constructor(saved) {
-    this.#entries = new Map(saved.sort((a, b) => a.n - b.n).map((entry) => [entry.n, entry]));
-    this.#last = saved.at(-1)?.n ?? 0;
+    const ascending = saved.sort((a, b) => a.n - b.n);
+    const placed = (/** @type {boolean} */ sent) =>
+      new Map(ascending.filter(({ state }) => (state === "sent") === sent).map((entry) => [entry.n, entry]));
+    this.#waiting = placed(false);
+    this.#sent = placed(true);
+    this.#last = ascending.at(-1)?.n ?? 0;
   }
 
   /** Messages that are not stored yet, those given up included. @param {string} [threadId] */
   waiting(threadId) {
-    return [...this.#entries.values()].filter(
-      (entry) => entry.state !== "sent" && (threadId === undefined || entry.thread_id === threadId),
-    );
+    return [...this.#waiting.values()].filter((entry) => threadId === undefined || entry.thread_id === threadId);
   }
 
   /** @param {string} threadId @param {NewMessage} message @param {number} at @returns {Outcome} */
@@ -63,7 +67,7 @@ export class Outbox {
   ready() {
     /** @type {Map<string, Entry[]>} */
     const queues = new Map();
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#waiting.values()) {
       if (entry.state !== "queued" || this.#flying.has(entry.thread_id)) continue;
       const queue = queues.get(entry.thread_id);
       if (queue) queue.push(entry);
@@ -116,27 +120,31 @@ export class Outbox {
   /** The database has another epoch: what was stored under an earlier one is offered again. @param {string} epoch @returns {Outcome} */
   reoffer(epoch) {
     const out = nothing();
-    for (const entry of this.#entries.values()) {
-      if (entry.state !== "sent" || entry.epoch === epoch) continue;
+    const again = [...this.#sent.values()].filter((entry) => entry.epoch !== epoch);
+    if (!again.length) return out;
+    for (const entry of again) {
       entry.state = "queued";
+      this.#sent.delete(entry.n);
       out.writes.push(["put", "outbox", entry.n, entry]);
     }
+    const all = [...again, ...this.#waiting.values()].sort((a, b) => a.n - b.n);
+    this.#waiting = new Map(all.map((entry) => [entry.n, entry]));
     return out;
   }
 
   /** Try a message that failed once more, or forget it. @param {string} clientMsgId @param {boolean} again @returns {Outcome} */
   decide(clientMsgId, again) {
-    const entry = [...this.#entries.values()].find(({ message }) => message.client_msg_id === clientMsgId);
+    const entry = [...this.#waiting.values()].find(({ message }) => message.client_msg_id === clientMsgId);
     if (entry?.state !== "failed") return nothing();
     if (again) return this.#kept(Object.assign(entry, { state: "queued", code: null }), "queued");
-    this.#entries.delete(entry.n);
+    this.#waiting.delete(entry.n);
     return { writes: [["delete", "outbox", entry.n]], news: [] };
   }
 
   /** What was stored more than seven days ago is not offered again. @param {number} now @returns {Outcome} */
   prune(now) {
-    const old = [...this.#entries.values()].filter(({ state, at }) => state === "sent" && now - at > KEPT_MS);
-    for (const { n } of old) this.#entries.delete(n);
+    const old = [...this.#sent.values()].filter(({ at }) => now - at > KEPT_MS);
+    for (const { n } of old) this.#sent.delete(n);
     return { writes: old.map(({ n }) => ["delete", "outbox", n]), news: [] };
   }
 
@@ -173,7 +181,8 @@ export class Outbox {
 
   /** @param {Entry} entry @param {string} type @returns {Outcome} */
   #kept(entry, type) {
-    this.#entries.set(entry.n, entry);
+    if (entry.state === "sent") this.#waiting.delete(entry.n);
+    (entry.state === "sent" ? this.#sent : this.#waiting).set(entry.n, entry);
     const { thread_id, message, seq, code } = entry;
     return {
       writes: [["put", "outbox", entry.n, entry]],

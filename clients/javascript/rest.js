@@ -53,13 +53,13 @@ export class Rest {
    * @param {{refresh?: boolean, patienceMs?: number}} [how] @returns {Promise<any>}
    */
   async request(method, path, body, { refresh = false, patienceMs = PATIENCE_MS } = {}) {
-    const { response, text } = await this.#answer(method, path, body, refresh, patienceMs);
+    const { response, answer } = await this.#answer(method, path, body, refresh, patienceMs);
     if (response.status === 401 && !refresh) return this.request(method, path, body, { refresh: true, patienceMs });
     if (!response.ok) {
       const seconds = Number(response.headers.get("Retry-After") ?? 0);
-      throw new Refused(response.status, problemCode(text), Number.isFinite(seconds) ? seconds * 1000 : 0);
+      throw new Refused(response.status, String(answer?.code ?? "internal"), Number.isFinite(seconds) ? seconds * 1000 : 0);
     }
-    return text ? JSON.parse(text) : null;
+    return answer;
   }
 
   close() {
@@ -81,18 +81,11 @@ export class Rest {
         ...(body !== undefined && { body: JSON.stringify(body) }),
         signal: AbortSignal.any([this.#closed.signal, AbortSignal.timeout(patienceMs)]),
       });
-      return { response, text: await response.text() };
+      const text = await response.text();
+      return { response, answer: text ? JSON.parse(text) : null };
     } catch {
+      // No network, no token, or a stranger between us and the API, whose pages are no JSON.
       throw new Refused(0, "unreachable", 0);
     }
-  }
-}
-
-/** @param {string} text */
-function problemCode(text) {
-  try {
-    return String(JSON.parse(text).code ?? "internal");
-  } catch {
-    return "internal";
   }
 }

@@ -59,7 +59,7 @@ const RULES = [
     "if (this.#waitingEpoch !== record.epoch) waiting.clear();", ""],
   ["the same client_msg_id again", "outbox.js", "this.#flying.delete(threadId);\n  }\n\n  /**\n   * The answer",
     "this.#flying.get(threadId)?.entries.forEach((e) => (e.message = { ...e.message, client_msg_id: Math.random() }));\n    this.#flying.delete(threadId);\n  }\n\n  /**\n   * The answer"],
-  ["offering again after a restore", "outbox.js", 'entry.state = "queued";\n      out', "out"],
+  ["offering again after a restore", "outbox.js", "if (!again.length) return out;", "if (again) return out;"],
   ["loading anew after joining", "thread-log.js", "event.participant?.user_id === this.#userId", "false"],
   ["loading anew after resync_required", "replica.js", "log.spoil(frame.reason, false, out);", ""],
   ["keeping the token until the last page", "replica.js", "const out = nothing();\n    if (frame.type", "const out = nothing();\n    if (frame.type === 'events' && frame.re) this.since = `${frame.epoch}:99999`;\n    if (frame.type"],

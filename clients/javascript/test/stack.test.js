@@ -1,6 +1,8 @@
 /** The client against the real functions, database and gateways of the local stack. */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -76,6 +78,30 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
     await until(async () => (await flora.texts(thread)).length === 100, "flora hearing all of it");
     assert.deepEqual(await flora.texts(thread), texts);
     assert.deepEqual(await logOf("ana", thread), texts);
+  });
+
+  test("what a killed process had promised is in the log, once and in order", async () => {
+    const thread = await newThread("ana", "flora");
+    const file = join(folder, "killed");
+    let promised = 0;
+
+    for (let kill = 0; kill < 3; kill += 1) {
+      const talker = spawn(process.execPath, [...process.execArgv, join(import.meta.dirname, "talker.js"), file, thread, `${promised}`]);
+      let said = "";
+      talker.stdout.on("data", (data) => (said += data));
+      const enough = promised + 25;
+      await until(() => Number(said.trim().split("\n").at(-1)) >= enough, "the talker talking");
+      talker.kill("SIGKILL");
+      await once(talker, "close");
+      promised = Number(said.trim().split("\n").at(-1)) + 1;
+    }
+    const ana = await open("ana", { file });
+
+    await until(async () => (await ana.is("live")).client.state.unsent === 0, "everything being sent");
+    const numbers = (await logOf("ana", thread)).map((text) => Number(text.split(" ")[1]));
+    assert.deepEqual([...new Set(numbers)], [...Array(Math.max(...numbers) + 1).keys()]);
+    assert.ok(numbers.length >= promised && numbers.length <= promised + 3);
+    await until(async () => (await ana.texts(thread)).length === numbers.length, "it having them itself");
   });
 
   test("who is removed loses what he had, and who comes back gets what is his", async () => {
