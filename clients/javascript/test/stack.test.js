@@ -8,34 +8,33 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { randomness } from "./adversary.js";
+/** @typedef {import("node:test").TestContext} TestContext */
 import { badWebSocket, call, CONSOLE, Device, idOf, logOf, newThread, tokenOf, until } from "./stack.js";
 
-describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does not say where a stack is" }, () => {
+describe("on the running stack", { concurrency: 3, skip: CONSOLE ? false : "WEDSYNC_CONSOLE does not say where a stack is" }, () => {
   /** @type {string} */ let folder;
-  /** @type {Device[]} */ const opened = [];
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "wedsync-"));
   });
   after(async () => {
-    for (const device of opened) await device.close();
     await rm(folder, { recursive: true });
   });
 
-  /** @param {string} name @param {Parameters<typeof Device.open>[1]} [options] */
-  async function open(name, options) {
+  /** A device until the end of its test. @param {TestContext} t @param {string} name @param {Parameters<typeof Device.open>[1]} [options] */
+  async function open(t, name, options) {
     const device = await Device.open(name, options);
-    opened.push(device);
+    t.after(() => device.close());
     return device;
   }
 
-  test("on a bad network every device ends with the log, told once and in order", async () => {
+  test("on a bad network every device ends with the log, told once and in order", async (t) => {
     const thread = await newThread("ana", "petra", "flora");
     const network = { calm: false };
     const WebSocket = badWebSocket(randomness(7), network);
     const file = join(folder, "flora");
-    const devices = [await open("ana", { WebSocket }), await open("petra", { WebSocket }), await open("petra", { WebSocket })];
-    const phone = await open("flora", { WebSocket, file });
+    const devices = [await open(t, "ana", { WebSocket }), await open(t, "petra", { WebSocket }), await open(t, "petra", { WebSocket })];
+    const phone = await open(t, "flora", { WebSocket, file });
     for (const device of [...devices, phone]) await device.hears("reset", thread);
 
     for (let n = 0; n < 10; n += 1) {
@@ -43,8 +42,7 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
       await new Promise((resolve) => setTimeout(resolve, 40));
     }
     await phone.close();
-    opened.pop();
-    const again = await open("flora", { WebSocket, file });
+    const again = await open(t, "flora", { WebSocket, file });
     network.calm = true;
 
     const all = [...devices, again];
@@ -61,26 +59,25 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
     }
   });
 
-  test("a hundred messages written offline arrive in order", async () => {
+  test("a hundred messages written offline arrive in order", async (t) => {
     const thread = await newThread("ana", "flora");
-    const flora = await (await open("flora")).is("live");
+    const flora = await (await open(t, "flora")).is("live");
     const file = join(folder, "ana");
-    const phone = await (await open("ana", { file })).is("live");
+    const phone = await (await open(t, "ana", { file })).is("live");
     await phone.close();
-    opened.pop();
     const texts = [...Array(100).keys()].map((n) => `number ${n}`);
     const offline = await Device.open("ana", { file, fetch: () => Promise.reject(new TypeError("no network")) });
 
     for (const text of texts) await offline.client.send(thread, text);
     await offline.close();
-    await open("ana", { file });
+    await open(t, "ana", { file });
 
     await until(async () => (await flora.texts(thread)).length === 100, "flora hearing all of it");
     assert.deepEqual(await flora.texts(thread), texts);
     assert.deepEqual(await logOf("ana", thread), texts);
   });
 
-  test("what a killed process had promised is in the log, once and in order", async () => {
+  test("what a killed process had promised is in the log, once and in order", async (t) => {
     const thread = await newThread("ana", "flora");
     const file = join(folder, "killed");
     let promised = 0;
@@ -95,7 +92,7 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
       await once(talker, "close");
       promised = Number(said.trim().split("\n").at(-1)) + 1;
     }
-    const ana = await open("ana", { file });
+    const ana = await open(t, "ana", { file });
 
     await until(async () => (await ana.is("live")).client.state.unsent === 0, "everything being sent");
     const numbers = (await logOf("ana", thread)).map((text) => Number(text.split(" ")[1]));
@@ -104,9 +101,9 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
     await until(async () => (await ana.texts(thread)).length === numbers.length, "it having them itself");
   });
 
-  test("who is removed loses what he had, and who comes back gets what is his", async () => {
+  test("who is removed loses what he had, and who comes back gets what is his", async (t) => {
     const thread = await newThread("ana", "flora");
-    const flora = await (await open("flora")).is("live");
+    const flora = await (await open(t, "flora")).is("live");
     await flora.hears("reset", thread);
     await call("ana", "POST", `/threads/${thread}/messages`, { message: "before", client_msg_id: crypto.randomUUID() });
     await flora.hears("event", thread);
@@ -123,7 +120,7 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
     assert.deepEqual(await flora.texts(thread), ["after"]);
   });
 
-  test("without sockets messages go over REST", async () => {
+  test("without sockets messages go over REST", async (t) => {
     const thread = await newThread("ana", "flora");
     class NoWebSocket extends EventTarget {
       /** @type {(() => void) | null} */ onclose = null;
@@ -133,7 +130,7 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
       }
       close() {}
     }
-    const blocked = await open("ana", { WebSocket: /** @type {any} */ (NoWebSocket), random: () => 0.1 });
+    const blocked = await open(t, "ana", { WebSocket: /** @type {any} */ (NoWebSocket), random: () => 0.1 });
 
     for (const text of ["one", "two", "three"]) await blocked.client.send(thread, text);
 
@@ -141,9 +138,9 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
     assert.deepEqual(await logOf("flora", thread), ["one", "two", "three"]);
   });
 
-  test("a message too large for any frame goes and comes whole", async () => {
+  test("a message too large for any frame goes and comes whole", async (t) => {
     const thread = await newThread("ana", "flora");
-    const [ana, flora] = [await (await open("ana")).is("live"), await (await open("flora")).is("live")];
+    const [ana, flora] = [await (await open(t, "ana")).is("live"), await (await open(t, "flora")).is("live")];
     await flora.hears("reset", thread);
     const long = "𝄞".repeat(8000);
 
@@ -154,9 +151,9 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
     assert.equal(flora.of("event", thread)[0].event.message.message, long);
   });
 
-  test("a message that is refused fails alone, and can be discarded", async () => {
+  test("a message that is refused fails alone, and can be discarded", async (t) => {
     const thread = await newThread("ana", "flora");
-    const ana = await (await open("ana")).is("live");
+    const ana = await (await open(t, "ana")).is("live");
 
     const ids = await Promise.all(["one", " ", "three"].map((text) => ana.client.send(thread, text)));
 
@@ -167,10 +164,10 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
     assert.deepEqual(ana.client.unsent(thread), []);
   });
 
-  test("a newer connection of the same device ends the older one for good", async () => {
-    const first = await (await open("ben", { deviceId: "ben-phone" })).is("live");
+  test("a newer connection of the same device ends the older one for good", async (t) => {
+    const first = await (await open(t, "ben", { deviceId: "ben-phone" })).is("live");
 
-    const second = await (await open("ben", { deviceId: "ben-phone" })).is("live");
+    const second = await (await open(t, "ben", { deviceId: "ben-phone" })).is("live");
 
     await first.is("replaced");
     assert.equal(first.client.state.code, 4009);
@@ -180,7 +177,7 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
     await second.is("replaced");
   });
 
-  test("a connection outlives its token by a newer one, without a break", async () => {
+  test("a connection outlives its token by a newer one, without a break", async (t) => {
     const thread = await newThread("ana", "flora");
     let sockets = 0;
     class Counted extends WebSocket {
@@ -190,7 +187,7 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
         sockets += 1;
       }
     }
-    const flora = await (await open("flora", { token: () => tokenOf("flora", 3), WebSocket: Counted })).is("live");
+    const flora = await (await open(t, "flora", { token: () => tokenOf("flora", 3), WebSocket: Counted })).is("live");
 
     await until(() => sockets === 3, "two new sockets in their time");
     await call("ana", "POST", `/threads/${thread}/messages`, { message: "still there?", client_msg_id: crypto.randomUUID() });
@@ -200,10 +197,10 @@ describe("on the running stack", { skip: CONSOLE ? false : "WEDSYNC_CONSOLE does
     assert.deepEqual([...seen], ["connecting", "syncing", "live"]);
   });
 
-  test("nothing is called read that nobody can see", async () => {
+  test("nothing is called read that nobody can see", async (t) => {
     const thread = await newThread("ana", "flora");
     let visible = false;
-    const flora = await (await open("flora", { visible: () => visible })).is("live");
+    const flora = await (await open(t, "flora", { visible: () => visible })).is("live");
     await call("ana", "POST", `/threads/${thread}/messages`, { message: "Look", client_msg_id: crypto.randomUUID() });
     await until(async () => (await flora.texts(thread)).length === 1, "flora hearing it");
     const read = async () => (await call("flora", "GET", `/threads/${thread}`)).me.read_seq;
