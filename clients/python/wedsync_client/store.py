@@ -76,7 +76,7 @@ class Store:
         self._database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
         try:
             self._open(user_id, now)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._database.close()
             raise StoreError(f"{path} cannot be used: {error}") from error
         except StoreError:
