@@ -10,7 +10,7 @@ const PEOPLE = ["ana", "petra", "flora"];
 const PAGE = 12;
 
 /** @param {number} seed @returns {() => number} mulberry32 */
-export function randomness(seed) {
+function randomness(seed) {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

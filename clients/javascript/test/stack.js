@@ -110,40 +110,5 @@ export class Device {
   }
 }
 
-/**
- * A WebSocket on a bad network: frames are lost, repeated, late and out of order, and sockets are cut. What answers
- * a sync is lost less often, so that the test ends.
- * @param {() => number} random @param {{calm: boolean}} network
- */
-export function badWebSocket(random, network) {
-  return class extends WebSocket {
-    /** @type {((event: MessageEvent) => void) | null} */
-    #listener = null;
-
-    /** @param {string} url @param {string} protocol */
-    constructor(url, protocol) {
-      super(url, protocol);
-      super.onmessage = (event) => this.#pass(event);
-    }
-
-    // @ts-expect-error: a property of its parent
-    set onmessage(listener) {
-      this.#listener = listener;
-    }
-
-    /** @param {string} data */
-    send(data) {
-      if (!network.calm && random() < 0.02) this.close();
-      else super.send(data);
-    }
-
-    /** @param {MessageEvent} event */
-    #pass(event) {
-      const loss = event.data.includes('"re":"s') ? 0.03 : 0.2;
-      const times = network.calm ? 1 : random() < loss ? 0 : random() < 0.15 ? 2 : 1;
-      for (let time = 0; time < times; time += 1) {
-        setTimeout(() => this.#listener?.(event), network.calm ? 0 : random() * 60);
-      }
-    }
-  };
-}
+/** Trouble on the sockets (docs/local-mode.md); none for `{}`. @param {Record<string, number | string>} trouble */
+export const chaos = (trouble) => request("POST", `${CONSOLE}/_local/chaos`, trouble);
