@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -34,7 +35,8 @@ async def kill_workers(stack: RunningStack, random: Random) -> None:
     """Of the function behind the sockets and of the REST API, whatever they are doing."""
     function = random.choice(("WebsocketFunction", "RestFunction"))
     for pid in await asyncio.to_thread(stack.workers, function):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_trouble_can_be_seen_and_is_refused_if_there_is_no_such(
