@@ -32,10 +32,8 @@ const TOKEN_EXPIRED = 4001;
 
 export class Link {
   #options;
-  /** @type {WebSocket | null} */
-  #socket = null;
-  /** @type {WebSocket | null} its successor is open, what still arrives on it counts */
-  #former = null;
+  #socket = /** @type {WebSocket | null} */ (null);
+  #former = /** @type {WebSocket | null} */ (null); // its successor is open, what still arrives on it counts
   #attempt = 0;
   #renewing = false;
   #failures = 0;
@@ -144,9 +142,9 @@ export class Link {
     this.#former = this.#socket;
     this.#socket = socket;
     this.#renewing = false;
-    this.#timers.set("ping", this.#pingMs, () => this.#ping());
     this.#renewInTime();
     this.#enter("open");
+    this.#ping(); // an open socket may be dead all the same
   }
 
   /** Before the gateway's two hours are over, and before the token is. */
@@ -163,8 +161,7 @@ export class Link {
 
   /** @param {WebSocket} socket @param {unknown} data */
   #message(socket, data) {
-    if (socket !== this.#socket && socket !== this.#former) return;
-    const frame = readFrame(data);
+    const frame = socket === this.#socket || socket === this.#former ? readFrame(data) : null;
     if (!frame) return;
     if (socket === this.#socket) this.#timers.clear("pong");
     if (frame.type === "bye") this.#bye(socket, frame);

@@ -144,7 +144,8 @@ export class Replica {
 
   /** @param {Frame} frame @param {Outcome} out */
   #events(frame, out) {
-    const log = this.#logs.get(frame.thread_id) ?? this.#discover(frame.thread_id, frame.epoch, out);
+    const at = frame.events.at(-1)?.at ?? ""; // what happens now is loaded first
+    const log = this.#logs.get(frame.thread_id) ?? this.#discover(frame.thread_id, frame.epoch, at, out);
     // From before or after a restore: what the next sync says counts.
     if (!log.push(frame, out)) this.#hinted = true;
     this.#judge(log);
@@ -156,7 +157,7 @@ export class Replica {
     for (const id of frame.gone) if (!listed.has(id)) this.#revoked(id, out);
     for (const { thread_id, epoch, head_seq, me } of frame.threads) {
       this.#meet(epoch, out);
-      const log = this.#logs.get(thread_id) ?? this.#discover(thread_id, epoch, out);
+      const log = this.#logs.get(thread_id) ?? this.#discover(thread_id, epoch, "", out);
       log.signs += 1;
       log.record.me = me;
       if (log.record.epoch === epoch) log.hear(head_seq);
@@ -199,9 +200,9 @@ export class Replica {
     this.#judge(log);
   }
 
-  /** @param {string} threadId @param {string} epoch @param {Outcome} out */
-  #discover(threadId, epoch, out) {
-    const log = this.#add({ thread_id: threadId, epoch, seq: 0, head: 0, from: 1, stale: "new", at: "", me: null });
+  /** @param {string} threadId @param {string} epoch @param {string} at @param {Outcome} out */
+  #discover(threadId, epoch, at, out) {
+    const log = this.#add({ thread_id: threadId, epoch, seq: 0, head: 0, from: 1, stale: "new", at, me: null });
     log.keep(out);
     return log;
   }

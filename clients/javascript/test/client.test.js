@@ -54,7 +54,7 @@ class Stage {
 
   async connects() {
     this.sockets.at(-1).onopen();
-    await this.settled();
+    await this.says({ type: "pong" });
   }
 
   /** @param {{threads?: any[], epoch?: string}} [how] */

@@ -55,11 +55,12 @@ function link({ expiresIn = Infinity, refuse = () => false } = {}) {
   return made;
 }
 
-/** The newest socket, open. */
+/** The newest socket, open and alive. */
 async function opened() {
   await settled();
   const socket = /** @type {Socket} */ (sockets.at(-1));
   socket.onopen();
+  socket.says({ type: "pong" });
   return socket;
 }
 
@@ -181,7 +182,7 @@ test("the bye that our own new socket causes may come before that socket is open
   const fresh = await opened();
 
   assert.equal(made.send({ action: "ping" }), true);
-  assert.deepEqual(fresh.sent, [{ action: "ping" }]);
+  assert.deepEqual(fresh.sent, [{ action: "ping" }, { action: "ping" }]);
   assert.deepEqual(states.map(([state]) => state), ["connecting", "open", "open"]);
 });
 
@@ -218,10 +219,20 @@ test("a socket that answers no ping is given up", async () => {
   const socket = await opened();
 
   await pass(60_000);
-  assert.deepEqual(socket.sent, [{ action: "ping" }]);
+  assert.deepEqual(socket.sent, [{ action: "ping" }, { action: "ping" }]);
   await pass(8_000);
 
   assert.equal(socket.closed, true);
+  assert.equal(states.at(-1)?.[0], "waiting");
+});
+
+test("a socket that is dead from its first moment is given up after eight seconds", async () => {
+  link();
+  await settled();
+  /** @type {Socket} */ (sockets.at(-1)).onopen();
+
+  await pass(8_000);
+
   assert.equal(states.at(-1)?.[0], "waiting");
 });
 

@@ -48,7 +48,7 @@ export async function logOf(name, thread) {
 }
 
 /** @param {() => unknown} condition @param {string} what @param {number} [seconds] */
-export async function until(condition, what, seconds = 20) {
+export async function until(condition, what, seconds = 40) {
   const giveUp = Date.now() + seconds * 1000;
   while (!(await condition())) {
     if (Date.now() > giveUp) throw new Error(`${what} did not happen within ${seconds} s`);
