@@ -17,7 +17,7 @@ from tests.fixtures.wedding_devices import PEOPLE, Party
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "javascript"
 PAGE = ROOT / "docs" / "clients-javascript.md"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
