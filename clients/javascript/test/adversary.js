@@ -156,10 +156,11 @@ class Game {
     for (const each of this.devices) check(each);
   }
 
-  /** Everything arrives from now on, on new connections; ends when nobody has anything left to do. */
+  /** Everything arrives from now on; ends when nobody has anything left to do. */
   calm() {
     this.lossy = false;
-    for (const device of this.devices) device.first = true;
+    // Who sees no thread at all hears of a restore by naming what he has: on his next connection.
+    for (const device of this.devices) device.first = device.person === "flora";
     for (let round = 0; round < 20; round += 1) {
       this.now += 10;
       while (this.network.length) for (const { act } of this.network.splice(0)) act();
