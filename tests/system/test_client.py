@@ -160,12 +160,12 @@ async def test_the_newer_connection_of_a_device_wins_and_the_older_stays_away(
 
         async with elsewhere.device("flora", "phone") as new:
             await new.live()
-            await old.until(lambda: old.client.state is State.REPLACED)
+            await old.until(lambda: old.client.state is State.ENDED)
             await asyncio.sleep(0.5)
             assert new.client.state is State.LIVE
 
     states = [each.state for each in old.told if isinstance(each, StateChanged)]
-    assert states[-1] is State.REPLACED
+    assert states[-1] is State.ENDED
 
 
 async def test_a_connection_is_renewed_before_it_ends(party: Party, devices: Devices) -> None:
@@ -181,7 +181,7 @@ async def test_a_connection_is_renewed_before_it_ends(party: Party, devices: Dev
 
     states = [each.state for each in flora.told if isinstance(each, StateChanged)]
     assert states[:3] == [State.CONNECTING, State.CATCHING_UP, State.LIVE]
-    assert State.REPLACED not in states
+    assert State.ENDED not in states
     assert flora.heard(thread) == log(party, "ana", thread)
 
 

@@ -14,6 +14,7 @@ from wedsync_client.frames import Frame
 from wedsync_client.rest import Problem, Rest, Ticket, Unreachable
 
 OPEN_SECONDS = 15.0
+SEND_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
 # Nothing catches up over REST yet: it is asked for again about as often as a socket is tried.
 NO_SYNC_MS = 30_000
@@ -56,11 +57,11 @@ class SocketChannel:
         return cls(socket)
 
     async def send(self, frame: Frame) -> None:
-        """Send one frame."""
-        try:
-            await self._socket.send_str(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
-        except (aiohttp.ClientError, ConnectionError):
-            return
+        """Send one frame; on a line that takes none, only the missing pong will tell."""
+        text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._socket.send_str(text)
 
     async def receive(self) -> Frame | None:
         """The next frame; None once the socket has ended. What is no JSON object is no frame."""

@@ -22,8 +22,6 @@ from wedsync_client.session import Session, Step
 from wedsync_client.store import Store
 from wedsync_client.timing import Attempts, Timing
 
-REPLACED = 4009
-
 # None: something is due, or wanted.
 Happening = Opened | NotOpened | Arrived | Loaded | None
 
@@ -182,13 +180,13 @@ class Client:
             self._close(step.close.frame or {})
 
     def _close(self, bye: Frame) -> None:
-        """A `bye` of 4009 while another socket is being opened here is about that one."""
-        if bye.get("code") == REPLACED and not self._lines.is_attempting:
+        """Without `retry` a `bye` is for good, unless it is about the socket that is being opened here."""
+        if "retry" in bye:
+            self._come_back(self._attempts.asked_delay(**bye["retry"]))
+        elif bye and not self._lines.is_attempting:
             self._session.disconnected()
             self._lines.stop()
-            self._set(State.REPLACED)
-        elif "retry" in bye:
-            self._come_back(self._attempts.asked_delay(**bye["retry"]))
+            self._set(State.ENDED)
         else:
             self._come_back(self._attempts.delay())
 

@@ -25,7 +25,7 @@ class State(StrEnum):
     CATCHING_UP = "catching_up"  # connected; something may be missing
     LIVE = "live"  # connected, and nothing is missing
     SENDING_ONLY = "sending_only"  # sockets are refused: messages go out over REST
-    REPLACED = "replaced"  # another connection has this one's place; it does not come back by itself
+    ENDED = "ended"  # by the server, for good: another connection has this one's place
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,7 +241,7 @@ async def test_a_device_whose_place_is_taken_stays_away(tmp_path: Path) -> None:
     async with device(server := Server(), tmp_path) as client:
         await until(client, is_state(State.LIVE))
         await say(server.sockets[-1], type="bye", code=4009, reason="replaced")
-        await until(client, is_state(State.REPLACED))
+        await until(client, is_state(State.ENDED))
         await asyncio.sleep(0.2)
 
     assert len(server.sockets) == 1

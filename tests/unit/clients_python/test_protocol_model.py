@@ -126,7 +126,13 @@ class World(RuleBasedStateMachine):
                 assert seq <= len(self.server.history[epoch][thread])
 
     def teardown(self) -> None:
-        """The line gets better."""
+        try:
+            self.the_line_gets_better()
+        finally:
+            for device in self.devices:
+                device.store.close()
+
+    def the_line_gets_better(self) -> None:
         for _ in range(3):
             self.settle()
         for device in self.devices:
