@@ -93,8 +93,9 @@ class Play:
 
     async def end(self) -> None:
         """Each device has sent all, and shows what its person may read."""
-        for number, device in self.running.items():
+        for device in self.running.values():
             await device.until(lambda device=device: device.client.unsent() == [])
+        for number, device in self.running.items():
             for thread in self.threads:
                 await self.shows(device, NAMES[number], thread)
         for number in [*self.running]:

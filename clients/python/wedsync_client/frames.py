@@ -41,6 +41,12 @@ class Event:
         """From an element of an `events` frame."""
         return cls(body["seq"], body["kind"], body)
 
+    def after(self, seq: int) -> Event:
+        """What of it comes after `seq`: a void may reach back into what is known."""
+        if self.seq > seq or self.kind != "void":
+            return self
+        return Event(seq + 1, self.kind, {**self.body, "seq": seq + 1})
+
     @property
     def last(self) -> int:
         """Where a reader is after it."""

@@ -100,5 +100,6 @@ class Replica:
                 return
             del self._waiting[seq]
             if not self.is_known(event):
+                new = event.after(self.seq)
                 self.seq = max(self.seq, event.last)
-                yield event
+                yield new

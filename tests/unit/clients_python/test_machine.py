@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from wedsync_client.frames import (
+    Applied,
     Close,
     Effect,
     Frame,
@@ -181,12 +182,22 @@ def test_late_answers_of_earlier_questions_say_nothing_of_what_is_not_there() ->
     assert sync["cursors"].keys() == {"t1", "t2"}
 
 
+def test_a_void_that_reaches_back_begins_after_what_is_known() -> None:
+    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    void = {"seq": 2, "to_seq": 7, "kind": "void"}
+
+    effects = device.received(pushed(8, events=[{"seq": 8, "kind": "message.created"}, void]), 0.0)
+
+    applied = [each.event for each in effects if isinstance(each, Applied)]
+    assert [(each.seq, each.last) for each in applied] == [(5, 7), (8, 8)]
+
+
 def test_what_is_held_back_for_a_gap_has_an_end() -> None:
     device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
 
     for seq in range(6, 2000):
         device.received(pushed(seq), 0.0)
-    applied = [each for each in device.received(pushed(5), 0.0) if type(each).__name__ == "Applied"]
+    applied = [each for each in device.received(pushed(5), 0.0) if isinstance(each, Applied)]
 
     assert len(applied) == 1000
 
