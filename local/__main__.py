@@ -18,6 +18,7 @@ from local.cloudformation import TemplateError
 from local.data_dir import DataDir
 from local.processes import LocalError
 from local.stack import ROOT, Options, Stack
+from local.websocket_gateway_chaos import Trouble
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,7 +26,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main() -> int:
     """The exit status: 0 after a requested stop, 1 with one line on stderr when it could not start."""
     arguments = _parser().parse_args()
-    options = Options(arguments.http_port, arguments.ws_port, arguments.postgres, arguments.tick)
+    options = Options(
+        arguments.http_port,
+        arguments.ws_port,
+        arguments.postgres,
+        arguments.tick,
+        trouble=arguments.chaos,
+    )
     data = DataDir(arguments.data_dir.resolve())
     _allow_many_sockets()
     try:
@@ -86,6 +93,13 @@ def _parser() -> argparse.ArgumentParser:
         "--postgres", choices=["installed", "embedded"], help="default: installed if there is one"
     )
     up.add_argument("--tick", type=float, metavar="SECONDS", help="run schedules that are slower this often")
+    up.add_argument(
+        "--chaos",
+        type=Trouble.from_text,
+        default=Trouble(),
+        metavar="drop=0.1,seed=7",
+        help="trouble on the sockets, as POST /_local/chaos makes it",
+    )
     up.add_argument("--fresh", action="store_true", help="forget what the data directory holds")
     return parser
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from local.connections_api_signature import SignatureError, SignatureVerifier
 from local.gateway_context import compact_json, request_id
 from local.model import SocketApi
+from local.websocket_gateway_chaos import Chaos
 from local.websocket_gateway_connections import Connection, Connections
 from local.websocket_gateway_limits import SocketLimits
 
@@ -26,12 +27,18 @@ class ConnectionsApi:
     """Serves `/{stage}/@connections/{id}`, encoded or not; x-amzn-ErrorType types every error."""
 
     def __init__(
-        self, api: SocketApi, connections: Connections, verifier: SignatureVerifier, limits: SocketLimits
+        self,
+        api: SocketApi,
+        connections: Connections,
+        verifier: SignatureVerifier,
+        limits: SocketLimits,
+        chaos: Chaos,
     ) -> None:
         self._prefix = f"/{api.stage}/@connections/"
         self._connections = connections
         self._verifier = verifier
         self._limits = limits
+        self._chaos = chaos
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one signed request."""
@@ -64,11 +71,11 @@ class ConnectionsApi:
             return _answer(204)
         if len(body) > self._limits.message_bytes:
             return _error(413, "PayloadTooLargeException", "Message too long")
-        if self._connections.is_clogged(connection):
+        if self._connections.is_clogged(connection) or self._chaos.throttles():
             return _error(429, "LimitExceededException", _CLOGGED)
         if not _is_text(body):
             return _error(400, "BadRequestException", "The payload is not UTF-8")
-        await connection.send(body)
+        await self._chaos.push(connection, body)
         return _answer(200)
 
 

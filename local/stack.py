@@ -18,6 +18,7 @@ from psycopg import sql
 from local import demo
 from local.cloudformation import ACCOUNT, REGION
 from local.console import Console
+from local.console_chaos import ChaosConsole
 from local.console_outbox import OutboxConsole
 from local.data_dir import DataDir
 from local.emulator import Emulator, master_secret_name
@@ -37,10 +38,12 @@ from local.services import Services
 from local.substitutes import Ports, local_function, local_values
 from local.template import read_template
 from local.websocket_gateway import WebSocketGateway
+from local.websocket_gateway_chaos import Chaos, Trouble
 from local.worker_environment import WorkerEnvironment, link_runtime
 
 ROOT = Path(__file__).parents[1]
 REAP_SECONDS = 5.0
+NO_TROUBLE = Trouble()
 
 T = TypeVar("T")
 
@@ -54,6 +57,7 @@ class Options:
     postgres: Kind | None
     tick: float | None = None
     template: Path = ROOT / "template.yaml"
+    trouble: Trouble = NO_TROUBLE
 
 
 class Stack:
@@ -77,6 +81,7 @@ class Stack:
         self.issuer = Issuer(data.issuer_key, self.ports.console)
         self.providers = StandIns(self.ports.providers, data.kept("providers", make_keys))
         self.disorder = Disorder()
+        self.chaos = Chaos(options.trouble)
         self.pools: dict[str, Pool] = {}
         self.template: Template | None = None
         # The emulator saves its state when it is told to stop; after a crash these are put back.
@@ -94,6 +99,10 @@ class Stack:
     def connections(self) -> int:
         """Open WebSocket connections."""
         return self._sockets.connection_count if self._sockets else 0
+
+    def cut_connections(self) -> int:
+        """Break every WebSocket connection; how many there were."""
+        return self._sockets.cut() if self._sockets else 0
 
     def ready_line(self) -> str:
         """What is printed when all of it answers."""
@@ -192,12 +201,13 @@ class Stack:
 
     async def _open_gateways(self, template: Template) -> None:
         place = Place(REGION, ACCOUNT)
-        self._sockets = WebSocketGateway(template.socket, self, place, self._credentials)
+        self._sockets = WebSocketGateway(template.socket, self, place, self._credentials, chaos=self.chaos)
         await self._sockets.start("127.0.0.1", self.ports.websocket)
         app = web.Application()
         app.add_routes(HttpGateway(template.rest, self, place).routes())
         app.add_routes(Console(self, template, demo.people(self._demo_requests())).routes())
         app.add_routes(OutboxConsole(self, template).routes())
+        app.add_routes(ChaosConsole(self).routes())
         self._http = web.AppRunner(
             app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=1.0
         )

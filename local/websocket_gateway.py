@@ -15,6 +15,7 @@ from local.gateway_context import Place, now, short_id
 from local.gateway_throttle import TokenBucket
 from local.http_gateway import KEEPALIVE_SECONDS
 from local.model import Invoker, MockIntegration, SocketApi
+from local.websocket_gateway_chaos import Chaos, cut
 from local.websocket_gateway_connections import Connection, Connections
 from local.websocket_gateway_dispatch import Dispatcher
 from local.websocket_gateway_events import Handshake, SocketEvents
@@ -40,16 +41,20 @@ class WebSocketGateway:
         place: Place,
         credentials: Mapping[str, str],
         limits: SocketLimits | None = None,
+        chaos: Chaos | None = None,
     ) -> None:
         self._api = api
         self._invoker = invoker
         self._limits = limits or SocketLimits()
+        self._chaos = chaos or Chaos()
         self._events = SocketEvents(api, place)
         self._admission = Admission(api, invoker, self._events)
-        self._dispatcher = Dispatcher(api, invoker, self._events, self._limits)
+        self._dispatcher = Dispatcher(api, invoker, self._events, self._limits, self._chaos)
         self._bucket = TokenBucket(self._limits.connects_per_second, self._limits.connects_per_second)
         self._connections = Connections(self._limits)
-        self._callbacks = ConnectionsApi(api, self._connections, SignatureVerifier(credentials), self._limits)
+        self._callbacks = ConnectionsApi(
+            api, self._connections, SignatureVerifier(credentials), self._limits, self._chaos
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._http: GatedServer | None = None
@@ -78,6 +83,7 @@ class WebSocketGateway:
             return
         self._server.close()
         self._sweeper.cancel()
+        await self._chaos.stop()
         leaving = list(self._connections)
         for connection in leaving:
             await connection.close(1001, "Going away")
@@ -97,6 +103,10 @@ class WebSocketGateway:
         """Open connections."""
         return len(self._connections)
 
+    def cut(self) -> int:
+        """Break every line, without a word to anybody; how many there were."""
+        return cut(self._connections)
+
     async def _entry(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._upgrade(request)
@@ -108,7 +118,7 @@ class WebSocketGateway:
             return refusal(403, client)
         if request.method != "GET" or not web.WebSocketResponse().can_prepare(request):
             return refusal(400, client)
-        if not self._bucket.take():
+        if not self._bucket.take() or self._chaos.refuses_upgrade():
             return refusal(429, client)
         admitted = await self._admission.decide(client)
         if isinstance(admitted, Refused):
@@ -139,6 +149,7 @@ class WebSocketGateway:
             await connection.socket.prepare(request)
         except ConnectionError:
             return
+        self._chaos.opens(connection)
         self._connections.add(connection)
         message = await self._read(connection)
         if connection.closing is None:
@@ -153,7 +164,7 @@ class WebSocketGateway:
             message = await connection.socket.receive()
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return message
-            if connection.closing is not None:
+            if connection.closing is not None or connection.half_open:
                 continue
             if message.type is WSMsgType.TEXT:
                 connection.touch()
@@ -163,7 +174,9 @@ class WebSocketGateway:
 
     async def _disconnected(self, connection: Connection, code: int, reason: str) -> None:
         route = self._api.routes.get("$disconnect")
-        if route is None or isinstance(route.integration, MockIntegration) or not self._limits.disconnects:
+        if route is None or isinstance(route.integration, MockIntegration):
+            return
+        if not self._limits.disconnects or self._chaos.loses_disconnect():
             return
         event = self._events.disconnect(connection.client, connection.authorizer, code, reason)
         await self._invoker.invoke(route.integration.function, event)

@@ -21,7 +21,10 @@ CLOSE_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Connection:
-    """One established connection. `closing` is the code and reason of the side that closed first."""
+    """One established connection. `closing` is the code and reason of the side that closed first.
+
+    Of one that is `half_open` neither side knows that nothing passes any more.
+    """
 
     client: Handshake
     authorizer: Mapping[str, Any] | None
@@ -31,6 +34,7 @@ class Connection:
     active: float = field(default_factory=time.monotonic)
     active_at: Moment = field(default_factory=now)
     closing: tuple[int, str] | None = None
+    half_open: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def touch(self) -> None:
@@ -47,6 +51,8 @@ class Connection:
         """Put one text frame on the wire; never waits for a slow client, never raises for a gone one."""
         if self.closing is None and not self.socket.closed:
             self.touch()
+            if self.half_open:
+                return
             with contextlib.suppress(ConnectionError):
                 await self.socket.send_frame(text, WSMsgType.TEXT)
 

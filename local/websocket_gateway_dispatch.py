@@ -13,6 +13,7 @@ from local.gateway_context import compact_json, short_id, substitute
 from local.gateway_invocation import invoke_within
 from local.gateway_throttle import TokenBucket
 from local.model import Invoker, LambdaIntegration, MockIntegration, SocketApi, SocketRoute
+from local.websocket_gateway_chaos import Chaos
 from local.websocket_gateway_connections import Connection
 from local.websocket_gateway_events import SocketEvents
 from local.websocket_gateway_limits import SocketLimits
@@ -53,8 +54,11 @@ class RouteSelector:
 class Dispatcher:
     """Runs frames against the API's integrations."""
 
-    def __init__(self, api: SocketApi, invoker: Invoker, events: SocketEvents, limits: SocketLimits) -> None:
+    def __init__(
+        self, api: SocketApi, invoker: Invoker, events: SocketEvents, limits: SocketLimits, chaos: Chaos
+    ) -> None:
         self._invoker = invoker
+        self._chaos = chaos
         self._events = events
         self._jitter = limits.dispatch_jitter
         self._selector = RouteSelector(api)
@@ -73,7 +77,7 @@ class Dispatcher:
             return
         event = self._events.message(connection.client, connection.authorizer, route.key, text)
         frame = await self._integrate(route, event)
-        if frame is not None:
+        if frame is not None and not self._chaos.loses_answer():
             await connection.send(frame)
 
     async def _integrate(self, route: SocketRoute, event: dict[str, Any]) -> bytes | None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("layers", "functions")
-MEASURED = (*PRODUCT, "local", "tools", "bench")
+MEASURED = (*PRODUCT, "clients", "local", "tools", "bench")
 CODE = (*MEASURED, "tests")
+NOT_INSTALLED = {"functions", "local", "tests"}
 HANDLER = re.compile(r"^functions/\w+/(app|routes/\w+)\.py$")
 SETTINGS = "layers/core/wedsync/platform/settings.py"
 CLOUD_FACES = (
@@ -70,8 +71,9 @@ def texts(path: Path) -> Iterator[tuple[str, ast.expr]]:
 
 def test_nothing_imports_the_functions_the_runner_or_the_tests() -> None:
     offences = [
-        *(o for n, p in modules(*PRODUCT) for o in imported_rooms(n, p, {"functions", "local", "tests"})),
+        *(o for n, p in modules(*PRODUCT) for o in imported_rooms(n, p, NOT_INSTALLED)),
         *(o for n, p in modules("local") for o in imported_rooms(n, p, {"functions", "tests"})),
+        *(o for n, p in modules("clients") for o in imported_rooms(n, p, {"wedsync", *NOT_INSTALLED})),
     ]
 
     assert offences == []

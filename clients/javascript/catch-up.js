@@ -1,0 +1,212 @@
+/** Finds what is missing: syncs on a gap, after connecting and every two minutes, and loads threads anew. */
+
+import { Refused } from "./rest.js";
+import { Timers } from "./timers.js";
+/** @typedef {import("./protocol.js").Frame} Frame */
+/** @typedef {import("./protocol.js").Outcome} Outcome */
+/** @typedef {import("./protocol.js").Page} Page */
+/** @typedef {import("./replica.js").Replica} Replica */
+/** @typedef {import("./protocol.js").ThreadEvent} ThreadEvent */
+
+const GAP_MS = 250; // what is only out of order is here by then
+const MOST_MS = 10_000; // between syncs that do not help
+const EVERY_MS = 120_000;
+const ANSWER_MS = 10_000; // the server gives up after six seconds
+const POLL_SECONDS = 20;
+const LOADS = 3; // threads loaded at once
+const PAGE = 50;
+
+/**
+ * @typedef {Object} CatchUpOptions
+ * @property {Replica} replica
+ * @property {import("./rest.js").Rest} rest
+ * @property {(frame: object) => boolean} send over the socket
+ * @property {() => void} restart the connection: it does not answer
+ * @property {(make: () => Outcome) => Promise<void>} settle stores and tells what came of it
+ * @property {(frame: Frame) => Promise<void>} heard frames that came over REST
+ * @property {() => number} random
+ */
+
+export class CatchUp {
+  #options;
+  #running = false;
+  #live = false;
+  #first = true;
+  #count = 0;
+  #unanswered = 0;
+  #fruitless = 0;
+  #progress = -1;
+  #syncId = "";
+  #polling = false;
+  #pollable = true;
+  /** @type {Set<string>} */
+  #loading = new Set();
+  #loadFailures = 0;
+  #timers = new Timers();
+
+  /** @param {CatchUpOptions} options */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  /** There is a socket: the first frame on it. */
+  connected() {
+    this.#running = this.#live = this.#first = true;
+    this.#unanswered = 0;
+    if (this.#options.replica.syncing) this.#options.replica.syncEnded();
+    this.sync();
+    this.check();
+  }
+
+  disconnected() {
+    this.#running = true;
+    this.#live = false;
+    if (this.#options.replica.syncing && !this.#polling) this.#options.replica.syncEnded();
+    this.#timers.clear("sync", "answer");
+    this.check();
+  }
+
+  stop() {
+    this.#running = this.#live = false;
+    this.#timers.close();
+  }
+
+  /** What the last outcome left to do. */
+  check() {
+    if (!this.#running) return;
+    this.#load();
+    const { replica } = this.#options;
+    if (!this.#live || replica.syncing || !replica.incomplete || this.#timers.has("gap")) return;
+    this.#timers.set("gap", Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless), () => replica.incomplete && this.sync());
+  }
+
+  sync() {
+    if (!this.#live) return;
+    const { replica, send, restart } = this.#options;
+    this.#timers.clear("gap");
+    this.#count += 1;
+    this.#syncId = `s${this.#count}-${Math.floor(this.#options.random() * 2 ** 32)}`;
+    this.#fruitless = replica.progress === this.#progress ? Math.min(this.#fruitless + 1, 8) : 0;
+    this.#progress = replica.progress;
+    send(replica.sync(this.#syncId, this.#first));
+    this.#timers.set("answer", ANSWER_MS, () => {
+      replica.syncEnded();
+      this.#unanswered += 1;
+      if (this.#unanswered > 1) restart();
+      else this.sync();
+    });
+  }
+
+  /** The answer is whole. */
+  synced() {
+    this.#first = false;
+    this.#unanswered = 0;
+    this.#timers.clear("answer");
+    this.#timers.set("sync", EVERY_MS, () => this.sync());
+    const helped = this.#options.replica.progress !== this.#progress;
+    if (this.#live && this.#options.replica.incomplete && helped) this.sync();
+    else if (!this.#options.replica.incomplete) this.#fruitless = 0;
+  }
+
+  /** @param {Frame} frame an error: ours if it answers our sync */
+  refused({ re, code, retry_after_ms }) {
+    if (!re || re !== this.#syncId) return;
+    this.#timers.clear("answer");
+    if (code === "invalid") this.#options.replica.forgetToken();
+    else this.#options.replica.syncEnded();
+    this.#timers.set("gap", retry_after_ms ?? 1_000 * (1 + this.#options.random()), () => this.sync());
+  }
+
+  /** Events with what was too large for their frame; those that cannot be had now are left out, as if lost. @param {Frame} frame @returns {Promise<Frame>} */
+  async whole(frame) {
+    /** @type {ThreadEvent[]} */
+    const events = [];
+    const known = this.#options.replica.thread(frame.thread_id)?.seq ?? 0;
+    for (const event of frame.events) {
+      const found = event.truncated && event.seq > known ? await this.#untruncated(frame.thread_id, event) : event;
+      if (!found) return { ...frame, to_seq: event.seq - 1, events };
+      events.push(found);
+    }
+    return { ...frame, events };
+  }
+
+  /** Load `limit` messages before those that are here. @param {string} threadId @param {number} limit */
+  async older(threadId, limit) {
+    const { replica, rest, settle } = this.#options;
+    const from = replica.thread(threadId)?.from ?? 1;
+    if (from <= 1) return;
+    replica.expectOlder(threadId);
+    const page = await rest.request("GET", `/threads/${threadId}/messages?before_seq=${from}&limit=${limit}`);
+    await settle(() => replica.older(threadId, page));
+  }
+
+  /** No socket gets through: ask over REST, and wait there for what comes, until there is one. */
+  async poll() {
+    if (this.#polling) return;
+    this.#polling = true;
+    try {
+      while (this.#running && !this.#live && this.#pollable) await this.#pollOnce();
+    } finally {
+      this.#polling = false;
+    }
+  }
+
+  async #pollOnce() {
+    const { replica, rest, heard, random } = this.#options;
+    const re = `p${++this.#count}-${Math.floor(random() * 2 ** 32)}`;
+    const wait = replica.incomplete || this.#first ? 0 : POLL_SECONDS;
+    const { since, cursors, limit } = /** @type {any} */ (replica.sync(re, this.#first));
+    try {
+      const body = { ...(since && { since }), cursors, limit, wait };
+      const { frames } = await rest.request("POST", "/sync", body, { patienceMs: (wait + 15) * 1000 });
+      for (const frame of frames) await heard({ ...frame, re });
+      this.#first = false;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (!this.#live) replica.syncEnded();
+      this.#pollable = error.transient;
+      const pause = error.retryAfterMs + random() * 5_000;
+      await new Promise((resolve) => this.#timers.set("poll", pause, () => resolve(undefined)));
+    }
+  }
+
+  /** @param {string} threadId @param {ThreadEvent} event @returns {Promise<ThreadEvent | null>} */
+  async #untruncated(threadId, event) {
+    const { rest } = this.#options;
+    try {
+      const message =
+        event.kind === "message.created"
+          ? (await rest.request("GET", `/threads/${threadId}/messages?after_seq=${event.seq - 1}&limit=1`)).data[0]
+          : await rest.request("GET", `/messages/${event.message_id}`);
+      return message?.id === event.message_id ? { ...event, truncated: false, message } : null;
+    } catch (error) {
+      if (error instanceof Refused) return null;
+      throw error;
+    }
+  }
+
+  #load() {
+    for (const asked of this.#options.replica.stale()) {
+      if (this.#loading.size >= LOADS || this.#timers.has("load")) return;
+      if (!this.#loading.has(asked.thread_id)) void this.#loadOne(asked);
+    }
+  }
+
+  /** @param {{thread_id: string, generation: number, signs: number}} asked */
+  async #loadOne({ thread_id: threadId, generation, signs }) {
+    const { replica, rest, settle, random } = this.#options;
+    this.#loading.add(threadId);
+    try {
+      const page = await rest.request("GET", `/threads/${threadId}/messages?limit=${PAGE}`);
+      this.#loadFailures = 0;
+      await settle(() => replica.loaded(threadId, generation, page));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (!error.transient) await settle(() => replica.missing(threadId, signs));
+      else this.#timers.set("load", random() * Math.min(MOST_MS * 3, 1_000 * 2 ** this.#loadFailures++), () => this.check());
+    } finally {
+      this.#loading.delete(threadId);
+      this.check();
+    }
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * One live socket, as long as that is possible: a fresh ticket for each attempt, full jitter between attempts,
+ * a new socket before the gateway ends the old one after two hours, and no socket that only looks alive.
+ */
+
+import { readFrame, SUBPROTOCOL } from "./protocol.js";
+import { Timers } from "./timers.js";
+/** @typedef {import("./protocol.js").Frame} Frame */
+/** @typedef {{ticket: string, url: string, expires_at: number}} Ticket `expires_at`: of the token behind it, in ms */
+/** @typedef {"connecting" | "open" | "waiting" | "replaced" | "ended" | "stopped"} LinkState */
+
+const BASE_MS = 500;
+const CAP_MS = 30_000;
+const HANDSHAKE_MS = 30_000; // the gateway gives $connect 29 s
+const PONG_MS = 8_000;
+const RENEW_MS = /** @type {const} */ ([95 * 60_000, 112 * 60_000]); // the gateway ends a socket after 120 minutes
+const TOKEN_LEAD_MS = 60_000;
+const HURRY_MS = 500; // not everybody whose network came back at one moment at one moment
+const TROUBLE_MS = 60_000;
+const REPLACED = 4009;
+const TOKEN_EXPIRED = 4001;
+
+/**
+ * @typedef {Object} LinkOptions
+ * @property {(fresh: boolean) => Promise<Ticket>} ticket `fresh`: the access token must be a new one
+ * @property {string} deviceId
+ * @property {new (url: string, protocol: string) => WebSocket} WebSocket
+ * @property {() => number} random
+ * @property {(frame: Frame) => void} heard
+ * @property {(state: LinkState, detail: {retry_at?: number, code?: number}) => void} changed
+ */
+
+export class Link {
+  #options;
+  #socket = /** @type {WebSocket | null} */ (null);
+  #former = /** @type {WebSocket | null} */ (null); // its successor is open, what still arrives on it counts
+  #attempt = 0;
+  #renewing = false;
+  #failures = 0;
+  /** @type {number[]} */
+  #troubles = [];
+  #freshToken = false;
+  #expiresAt = Infinity;
+  #pingMs = 60_000;
+  #timers = new Timers();
+  /** @type {LinkState} */
+  state = "stopped";
+
+  /** @param {LinkOptions} options */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  /** Sockets keep failing: something between here and there may not let them through. */
+  get blocked() {
+    return this.#troubles.filter((at) => at > Date.now() - TROUBLE_MS).length >= 3;
+  }
+
+  start() {
+    if (this.#socket || this.state === "connecting") return;
+    this.#failures = 0;
+    void this.#connect();
+  }
+
+  stop() {
+    this.#end("stopped");
+  }
+
+  /** @param {object} frame @returns {boolean} whether it went out; nothing more */
+  send(frame) {
+    if (this.state !== "open" || !this.#socket) return false;
+    this.#socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  /** The connection has proved itself: the next failure is a first one. */
+  settled() {
+    this.#failures = 0;
+    this.#troubles = [];
+    this.#discard(this.#former);
+    this.#former = null;
+  }
+
+  /** Something changed for the better, or may have died unseen: the network is back, the page is visible again. */
+  hurry() {
+    if (this.state === "waiting") this.#timers.set("connect", this.#options.random() * HURRY_MS, () => void this.#connect());
+    if (this.state === "open") this.#ping();
+  }
+
+  /** Open a new socket while this one still works. */
+  renew() {
+    if (this.state === "open") void this.#connect();
+  }
+
+  /** What arrives does not end as it should: begin anew. */
+  restart() {
+    if (this.#socket) this.#lost(this.#socket);
+  }
+
+  /** From the next ping on. @param {number} seconds */
+  pingEvery(seconds) {
+    this.#pingMs = seconds * 1000;
+  }
+
+  async #connect() {
+    const attempt = ++this.#attempt;
+    this.#timers.clear("connect", "renew");
+    this.#renewing = this.#socket !== null;
+    if (!this.#renewing) this.#enter("connecting");
+    try {
+      const { ticket, url, expires_at } = await this.#options.ticket(this.#freshToken);
+      if (attempt !== this.#attempt) return;
+      this.#freshToken = false;
+      this.#expiresAt = expires_at;
+      this.#open(attempt, `${url}?ticket=${encodeURIComponent(ticket)}&device_id=${encodeURIComponent(this.#options.deviceId)}`);
+    } catch {
+      this.#failed(attempt);
+    }
+  }
+
+  /** @param {number} attempt @param {string} url */
+  #open(attempt, url) {
+    const socket = new this.#options.WebSocket(url, SUBPROTOCOL);
+    const failed = () => {
+      this.#discard(socket);
+      this.#failed(attempt);
+    };
+    this.#timers.set("handshake", HANDSHAKE_MS, failed);
+    socket.onopen = () => {
+      if (attempt !== this.#attempt) this.#discard(socket);
+      else this.#adopt(socket);
+    };
+    socket.onerror = socket.onclose = failed;
+    socket.onmessage = ({ data }) => this.#message(socket, data);
+  }
+
+  /** @param {WebSocket} socket */
+  #adopt(socket) {
+    this.#timers.clear("handshake");
+    socket.onerror = socket.onclose = () => this.#lost(socket);
+    this.#discard(this.#former);
+    this.#former = this.#socket;
+    this.#socket = socket;
+    this.#renewing = false;
+    this.#renewInTime();
+    this.#enter("open");
+    this.#ping(); // an open socket may be dead all the same
+  }
+
+  /** Before the gateway's two hours are over, and before the token is. */
+  #renewInTime() {
+    const [soonest, latest] = RENEW_MS;
+    const ofSocket = soonest + this.#options.random() * (latest - soonest);
+    const left = this.#expiresAt - Date.now();
+    const ofToken = Math.max(1_000, left - Math.min(TOKEN_LEAD_MS, left / 2));
+    this.#timers.set("renew", Math.min(ofSocket, ofToken), () => {
+      this.#freshToken = ofToken < ofSocket;
+      this.renew();
+    });
+  }
+
+  /** @param {WebSocket} socket @param {unknown} data */
+  #message(socket, data) {
+    const frame = socket === this.#socket || socket === this.#former ? readFrame(data) : null;
+    if (!frame) return;
+    if (socket === this.#socket) this.#timers.clear("pong");
+    if (frame.type === "bye") this.#bye(socket, frame);
+    else if (frame.type !== "pong") this.#options.heard(frame);
+  }
+
+  /** @param {WebSocket} socket @param {Frame} frame */
+  #bye(socket, { code, retry }) {
+    if (socket !== this.#socket) return; // our own new socket took its place
+    if (code === TOKEN_EXPIRED) this.#freshToken = true;
+    if (code === REPLACED && this.#renewing) this.#lost(socket); // it did, and is about to open
+    else if (code === REPLACED) this.#end("replaced", code);
+    else if (!retry) this.#end("ended", code);
+    else {
+      this.#leave();
+      this.#wait(retry.min_ms + this.#options.random() * (retry.max_ms - retry.min_ms), code);
+    }
+  }
+
+  #ping() {
+    if (!this.send({ action: "ping" })) return;
+    this.#timers.set("pong", PONG_MS, () => this.restart()); // anything that arrives cancels it
+    this.#timers.set("ping", this.#pingMs, () => this.#ping());
+  }
+
+  /** @param {WebSocket} socket */
+  #lost(socket) {
+    if (socket !== this.#socket) return;
+    this.#discard(socket);
+    this.#socket = null;
+    if (this.#renewing) return; // its successor is on its way
+    this.#leave();
+    this.#wait(this.#delay());
+  }
+
+  /** @param {number} attempt */
+  #failed(attempt) {
+    if (attempt !== this.#attempt) return;
+    this.#timers.clear("handshake");
+    this.#renewing = false;
+    this.#troubles.push(Date.now());
+    if (this.#socket) this.#timers.set("renew", this.#delay(), () => this.renew());
+    else this.#wait(this.#delay());
+  }
+
+  #delay() {
+    const most = Math.min(CAP_MS, BASE_MS * 2 ** this.#failures);
+    this.#failures += 1;
+    return this.#options.random() * most;
+  }
+
+  /** @param {number} ms @param {number} [code] */
+  #wait(ms, code) {
+    this.#timers.set("connect", ms, () => void this.#connect());
+    this.#enter("waiting", { retry_at: Date.now() + ms, ...(code && { code }) });
+  }
+
+  /** @param {LinkState} state @param {number} [code] */
+  #end(state, code) {
+    this.#leave();
+    this.#enter(state, { ...(code && { code }) });
+  }
+
+  #leave() {
+    this.#attempt += 1;
+    this.#renewing = false;
+    this.#timers.clearAll();
+    this.#discard(this.#socket);
+    this.#discard(this.#former);
+    this.#socket = this.#former = null;
+  }
+
+  /** @param {WebSocket | null} socket */
+  #discard(socket) {
+    if (!socket) return;
+    socket.onopen = socket.onclose = socket.onmessage = null;
+    socket.onerror = () => undefined; // closing one that never opened is an error in Node
+    socket.close();
+  }
+
+  /** @param {LinkState} state @param {{retry_at?: number, code?: number}} [detail] */
+  #enter(state, detail = {}) {
+    this.state = state;
+    this.#options.changed(state, detail);
+  }
+}

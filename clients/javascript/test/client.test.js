@@ -1,0 +1,463 @@
+/** The whole client with a server that says what each test wants, and a clock that the test moves. */
+
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { Client, MemoryStore } from "../wedsync.js";
+
+const ANA = "0190a000-0000-7000-8000-000000000101";
+const TOKEN = `x.${Buffer.from(JSON.stringify({ sub: ANA })).toString("base64url")}.x`;
+
+/** @type {Stage} */ let stage;
+beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  stage = new Stage();
+});
+afterEach(async () => {
+  await stage.client?.close();
+  mock.timers.reset();
+});
+
+/** Everything between a client and what it hears. */
+class Stage {
+  /** @type {any[]} frames and requests that the client sent */ asked = [];
+  /** @type {any[]} */ news = [];
+  /** @type {any[]} */ sockets = [];
+  /** @type {Record<string, (body: any) => any>} what REST answers, by method and path; a number is a status */
+  rest = {
+    "POST /realtime/tickets": () => ({ ticket: "t", url: "ws://host/v1" }),
+    "GET /threads/flowers/messages?limit=50": () => ({ data: [], next_cursor: null, head_seq: 1, epoch: "a1" }),
+  };
+  reachable = true;
+  /** @type {Client | undefined} */ client;
+
+  /** @param {Partial<import("../wedsync.js").Options>} [options] */
+  async open(options = {}) {
+    this.client = await Client.open({
+      url: "http://host/v1/", token: () => TOKEN, WebSocket: this.#socketClass(), fetch: this.#fetch(), random: () => 0.5,
+      ...options,
+    });
+    for (const type of ["event", "reset", "gone", "sent", "failed", "state", "epoch", "synced"]) {
+      this.client.addEventListener(type, (each) => this.news.push(/** @type {CustomEvent} */ (each).detail));
+    }
+    this.client.start();
+    await this.settled();
+    return this.client;
+  }
+
+  /** Connected, with the thread `flowers` loaded at its seq 1. @param {Partial<import("../wedsync.js").Options>} [options] */
+  async live(options) {
+    const client = await this.open(options);
+    await this.connects();
+    await this.answersSync();
+    return client;
+  }
+
+  async connects() {
+    this.sockets.at(-1).onopen();
+    await this.says({ type: "pong" });
+  }
+
+  /** @param {{threads?: any[], epoch?: string}} [how] */
+  async answersSync({ epoch = "a1", threads = [{ thread_id: "flowers", epoch, head_seq: 1, me: { read_seq: 0 } }] } = {}) {
+    await this.says({ type: "synced", re: this.last("sync").id, threads, gone: [], inbox_head: null, more: false, since: `s ${epoch}` });
+  }
+
+  /** @param {object} frame */
+  async says(frame) {
+    this.sockets.at(-1).onmessage?.({ data: JSON.stringify(frame) });
+    await this.settled();
+  }
+
+  /** A push of `flowers`. @param {number} seq */
+  async pushes(seq, text = `text ${seq}`, epoch = "a1") {
+    const message = { id: `m${seq}`, thread_id: "flowers", seq, sender_id: "flora", client_msg_id: `c${seq}`, message: text };
+    const events = [{ seq, kind: "message.created", at: "t", actor_id: "flora", message }];
+    await this.says({ type: "events", thread_id: "flowers", epoch, from_seq: seq, to_seq: seq, head_seq: seq, more: false, events });
+  }
+
+  /** @param {number} [seq] */
+  async answersSend(seq = 2, epoch = "a1") {
+    const { id, messages } = this.last("send");
+    const results = messages.map((/** @type {any} */ each, /** @type {number} */ index) => ({
+      client_msg_id: each.client_msg_id, status: "ok", id: "x", seq: seq + index, duplicate: false, code: null,
+    }));
+    await this.says({ type: "sent", re: id, thread_id: "flowers", epoch, results });
+  }
+
+  /** @param {string} action */
+  all(action) {
+    return this.asked.filter((each) => each.action === action);
+  }
+
+  /** @param {string} action */
+  last(action) {
+    return this.all(action).at(-1);
+  }
+
+  /** @param {string} type */
+  told(type) {
+    return this.news.filter((each) => each.type === type);
+  }
+
+  /** @param {number} ms */
+  async pass(ms) {
+    mock.timers.tick(ms);
+    await this.settled();
+  }
+
+  async settled() {
+    for (let turn = 0; turn < 6; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #socketClass() {
+    const { sockets, asked } = this;
+    class Socket {
+      constructor() {
+        sockets.push(this);
+      }
+
+      /** @param {string} text */
+      send(text) {
+        asked.push(JSON.parse(text));
+      }
+
+      close() {}
+    }
+    return /** @type {any} */ (Socket);
+  }
+
+  /** @returns {typeof fetch} */
+  #fetch() {
+    return async (url, { method = "GET", body } = {}) => {
+      const action = `${method} ${String(url).replace("http://host/v1", "")}`;
+      if (!this.reachable) throw new TypeError("fetch failed");
+      const asked = body ? JSON.parse(String(body)) : undefined;
+      this.asked.push({ action, ...asked });
+      const answer = (await this.rest[action]?.(asked)) ?? 404;
+      return typeof answer === "number" ? Response.json({ code: "not_found" }, { status: answer }) : Response.json(answer);
+    };
+  }
+}
+
+test("the first frame is a sync, and what is new is loaded before it is told", async () => {
+  await stage.live();
+  await stage.pushes(2);
+
+  assert.deepEqual(stage.asked.map(({ action }) => action).slice(0, 2), ["POST /realtime/tickets", "sync"]);
+  assert.deepEqual(stage.news.filter(({ type }) => type !== "state").map(({ type }) => type), ["synced", "reset", "event"]);
+});
+
+test("a gap is waited for a moment, then asked for from where it begins", async () => {
+  await stage.live();
+
+  await stage.pushes(4);
+  await stage.pass(249);
+  assert.equal(stage.all("sync").length, 1);
+  await stage.pass(1);
+
+  assert.deepEqual(stage.last("sync").cursors, { flowers: { epoch: "a1", seq: 1 } });
+  assert.equal(stage.last("sync").since, "s a1");
+  assert.deepEqual(stage.told("event"), []);
+});
+
+test("what was only late needs no sync", async () => {
+  await stage.live();
+
+  await stage.pushes(3);
+  await stage.pushes(2);
+  await stage.pass(5_000);
+
+  assert.deepEqual(stage.told("event").map(({ event }) => event.seq), [2, 3]);
+  assert.equal(stage.all("sync").length, 1);
+});
+
+test("syncs that bring nothing come slower and slower", async () => {
+  await stage.live();
+  await stage.pushes(4);
+  const at = [];
+
+  for (let ms = 0; ms < 20_000; ms += 250) {
+    const before = stage.all("sync").length;
+    await stage.pass(250);
+    if (stage.all("sync").length > before) {
+      at.push(ms + 250);
+      await stage.answersSync();
+    }
+  }
+
+  assert.deepEqual(at, [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000]);
+});
+
+test("every two minutes it asks whether it has everything", async () => {
+  await stage.live();
+
+  for (const ms of [60_000, 59_999]) {
+    await stage.pass(ms);
+    await stage.says({ type: "pong" });
+  }
+  assert.equal(stage.all("sync").length, 1);
+  await stage.pass(1);
+
+  assert.equal(stage.all("sync").length, 2);
+});
+
+test("a sync without an end is repeated, and then the connection is given up", async () => {
+  await stage.open();
+  await stage.connects();
+
+  await stage.pass(10_000);
+  assert.deepEqual(stage.all("sync").map(({ since }) => since), [undefined, undefined]);
+  await stage.pass(10_000);
+
+  assert.equal(stage.told("state").at(-1).connection, "waiting");
+});
+
+test("a token that the server does not take is forgotten", async () => {
+  await stage.live();
+  await stage.pass(120_000);
+
+  await stage.says({ type: "error", re: stage.last("sync").id, code: "invalid", detail: "" });
+  await stage.pass(2_000);
+
+  assert.equal(stage.last("sync").since, undefined);
+});
+
+test("one send of a thread is under way at a time, and takes all that waits", async () => {
+  const client = await stage.live();
+  for (let n = 1; n <= 25; n += 1) await client.send("flowers", `text ${n}`);
+  await stage.settled();
+  assert.deepEqual(stage.all("send").map(({ messages }) => messages.length), [1]);
+
+  await stage.answersSend(2);
+  await stage.answersSend(3);
+  await stage.answersSend(23);
+
+  assert.deepEqual(stage.all("send").map(({ messages }) => messages.length), [1, 20, 4]);
+  assert.deepEqual(stage.all("send").flatMap(({ messages }) => messages.map((/** @type {any} */ each) => each.message)), [...Array(25).keys()].map((n) => `text ${n + 1}`));
+  assert.equal(client.state.unsent, 0);
+});
+
+test("a send without an answer goes again with the same id, also on the next socket", async () => {
+  const client = await stage.live();
+  const id = await client.send("flowers", "On my way");
+
+  await stage.pass(10_000);
+  stage.sockets.at(-1).onclose();
+  await stage.pass(250);
+  await stage.connects();
+  await stage.answersSend();
+
+  assert.deepEqual(stage.all("send").map(({ messages }) => messages[0].client_msg_id), [id, id, id]);
+  assert.deepEqual(stage.told("sent").map(({ client_msg_id, seq }) => [client_msg_id, seq]), [[id, 2]]);
+});
+
+test("who is told to wait waits", async () => {
+  const client = await stage.live();
+  await client.send("flowers", "On my way");
+
+  await stage.says({ type: "error", re: stage.last("send").id, code: "rate_limited", detail: "", retry_after_ms: 4_000 });
+  await stage.pass(4_400);
+  assert.equal(stage.all("send").length, 1);
+  await stage.pass(200);
+
+  assert.equal(stage.all("send").length, 2);
+});
+
+test("an answer that skips a message leaves it and what follows for the next send, in order", async () => {
+  const client = await stage.live();
+  await client.send("flowers", "zero");
+  for (const text of ["one", "two", "three"]) await client.send("flowers", text);
+  await stage.answersSend(2);
+  const { id, messages } = stage.last("send");
+  const statuses = ["ok", "error", "skipped"];
+
+  const results = messages.map((/** @type {any} */ { client_msg_id }, /** @type {number} */ at) => ({ client_msg_id, status: statuses[at], id: null, seq: at ? null : 3, code: at === 1 ? "unavailable" : null }));
+  await stage.says({ type: "sent", re: id, thread_id: "flowers", epoch: "a1", results });
+  await stage.pass(1_000);
+
+  assert.deepEqual(stage.last("send").messages.map((/** @type {any} */ each) => each.message), ["two", "three"]);
+});
+
+test("after a restore what had been sent is offered again under its id, and the threads are loaded anew", async () => {
+  const client = await stage.live();
+  const id = await client.send("flowers", "On my way");
+  await stage.answersSend();
+  await stage.pushes(2, "On my way");
+  stage.rest["GET /threads/flowers/messages?limit=50"] = () => ({ data: [], next_cursor: null, head_seq: 1, epoch: "b1" });
+
+  await stage.pushes(2, "somebody else's", "b1");
+  await stage.pass(250);
+  await stage.says({ type: "resync_required", re: stage.last("sync").id, thread_id: "flowers", reason: "epoch_changed", epoch: "b1", head_seq: 1 });
+  await stage.answersSync({ epoch: "b1" });
+
+  assert.deepEqual(stage.told("epoch"), [{ type: "epoch", epoch: "b1" }]);
+  assert.equal(stage.told("reset").at(-1).reason, "epoch_changed");
+  assert.deepEqual(stage.all("send").map(({ messages }) => messages[0].client_msg_id), [id, id]);
+});
+
+test("where sockets do not get through it catches up over REST, and goes on trying", async () => {
+  /** @type {((value: any) => void)[]} */ const waiting = [];
+  stage.rest["POST /sync"] = () => new Promise((resolve) => waiting.push(resolve));
+  const client = await stage.open();
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    stage.sockets.at(-1).onclose();
+    await stage.pass(2_000);
+  }
+  const synced = { type: "synced", threads: [{ thread_id: "flowers", epoch: "a1", head_seq: 1, me: {} }], gone: [], inbox_head: null, more: false, since: "s1" };
+
+  waiting.shift()?.({ frames: [synced] });
+  await stage.settled();
+
+  assert.equal(client.state.connection, "polling");
+  assert.equal(stage.told("reset").length, 1);
+  assert.deepEqual(stage.all("POST /sync").map(({ wait, since }) => [wait, since]), [[0, undefined], [20, "s1"]]);
+  await stage.connects();
+  await stage.answersSync();
+  assert.equal(client.state.connection, "live");
+  waiting.shift()?.({ frames: [] });
+  await stage.settled();
+  assert.equal(stage.all("POST /sync").length, 2);
+});
+
+test("a server that cannot be polled is not polled", async () => {
+  const client = await stage.open();
+
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    stage.sockets.at(-1).onclose();
+    await stage.pass(10_000);
+  }
+
+  assert.equal(stage.all("POST /sync").length, 1);
+  assert.equal(client.state.connection, "connecting");
+});
+
+test("a message that waits goes over REST after three seconds without a socket", async () => {
+  stage.rest["POST /threads/flowers/messages"] = ({ client_msg_id }) => ({ id: "m2", seq: 2, client_msg_id });
+  const client = await stage.live();
+  await client.send("flowers", "On my way");
+  stage.rest["POST /realtime/tickets"] = () => 503;
+  stage.sockets.at(-1).onclose();
+  await stage.settled();
+
+  await stage.pass(2_900);
+  assert.equal(stage.all("POST /threads/flowers/messages").length, 0);
+  await stage.pass(100);
+
+  assert.deepEqual(stage.told("sent").map(({ seq }) => seq), [2]);
+});
+
+test("what is stored is acknowledged, at most every two seconds", async () => {
+  await stage.live();
+  await stage.pushes(2);
+  await stage.pushes(3);
+  await stage.pass(1_999);
+  assert.equal(stage.all("ack").length, 0);
+
+  await stage.pass(1);
+
+  assert.deepEqual(stage.all("ack"), [{ action: "ack", epoch: "a1", cursors: { flowers: 3 } }]);
+});
+
+test("what was read while nobody could see it is told when somebody can, unless another thread is on screen then", async () => {
+  let visible = false;
+  const client = await stage.live({ visible: () => visible });
+  await stage.pushes(2);
+
+  await client.focus("flowers");
+  await client.read("flowers");
+  await stage.pass(3_000);
+  assert.deepEqual(stage.all("read"), []);
+  visible = true;
+  client.seen();
+  assert.deepEqual(stage.all("read"), [{ action: "read", epoch: "a1", thread_id: "flowers", seq: 2 }]);
+  visible = false;
+  await stage.pushes(3);
+  await client.read("flowers");
+  await client.focus("music");
+  visible = true;
+  client.seen();
+
+  assert.equal(stage.all("read").length, 1);
+});
+
+test("what was read offline is told after the next sync, until the server knows it", async () => {
+  const client = await stage.live();
+  await stage.pushes(2);
+  stage.sockets.at(-1).onclose();
+  await client.read("flowers", 2);
+  await stage.pass(250);
+  await stage.connects();
+
+  await stage.answersSync();
+  assert.deepEqual(stage.all("read").at(-1), { action: "read", epoch: "a1", thread_id: "flowers", seq: 2 });
+  const count = stage.all("read").length;
+  await stage.pass(120_000);
+  await stage.answersSync({ threads: [{ thread_id: "flowers", epoch: "a1", head_seq: 2, me: { read_seq: 2 } }] });
+
+  assert.equal(stage.all("read").length, count);
+});
+
+test("hints that the server does not know are not repeated", async () => {
+  const client = await stage.live();
+  client.typing("flowers");
+  client.typing("flowers");
+  assert.equal(stage.all("typing").length, 1);
+
+  await stage.says({ type: "error", re: null, code: "unknown_action", detail: "There is no such action" });
+  await stage.pass(3_000);
+  client.typing("flowers");
+
+  assert.equal(stage.all("typing").length, 1);
+});
+
+test("a store that takes nothing more ends it, visibly", async () => {
+  const store = new MemoryStore();
+  const client = await stage.live({ store });
+  store.commit = () => Promise.reject(new Error("the disk is full"));
+
+  await stage.pushes(2);
+
+  assert.deepEqual(stage.told("event"), []);
+  assert.equal(stage.told("state").at(-1).connection, "failed");
+  await assert.rejects(client.send("flowers", "On my way"));
+});
+
+test("a store belongs to one person", async () => {
+  const store = new MemoryStore();
+  await store.commit([["put", "meta", "user_id", "somebody else"]]);
+
+  await assert.rejects(stage.open({ store }), /different people/);
+});
+
+test("older messages are loaded when they are asked for, and an edit on its way is not undone", async () => {
+  const page = (/** @type {number[]} */ seqs, /** @type {string | null} */ next_cursor, head_seq = 9) => ({
+    data: seqs.map((seq) => ({ id: `m${seq}`, thread_id: "flowers", seq, sender_id: "flora", client_msg_id: `c${seq}`, message: `old ${seq}` })),
+    next_cursor, head_seq, epoch: "a1",
+  });
+  stage.rest["GET /threads/flowers/messages?limit=50"] = () => page([8, 9], "more");
+  /** @type {(value: any) => void} */ let answer = () => {};
+  stage.rest["GET /threads/flowers/messages?before_seq=8&limit=100"] = () => new Promise((resolve) => (answer = resolve));
+  const client = await stage.live();
+
+  const asked = client.messages("flowers", { limit: 10 });
+  await stage.settled();
+  const edited = { ...page([3], null).data[0], message: "edited" };
+  await stage.says({ type: "events", thread_id: "flowers", epoch: "a1", from_seq: 10, to_seq: 10, head_seq: 10, more: false, events: [{ seq: 10, kind: "message.edited", message: edited }] });
+  answer(page([3, 4], null));
+
+  assert.deepEqual((await asked).map(({ message }) => message), ["edited", "old 4", "old 8", "old 9"]);
+});
+
+test("the loop over its news ends with the client", async () => {
+  const client = await stage.live();
+  /** @type {string[]} */ const types = [];
+  const loop = (async () => {
+    for await (const { type } of client) types.push(type);
+  })();
+
+  await stage.pushes(2);
+  await client.close();
+  await loop;
+
+  assert.deepEqual(types, ["event", "state"]);
+});

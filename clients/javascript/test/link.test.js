@@ -1,0 +1,266 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { Link } from "../link.js";
+
+/** @type {Socket[]} */ let sockets = [];
+/** @type {any[]} */ let heard = [];
+/** @type {[string, any][]} */ let states = [];
+/** @type {boolean[]} */ let tickets = [];
+let dice = 0.5;
+
+class Socket {
+  /** @type {any[]} */ sent = [];
+  closed = false;
+  /** @type {any} */ onopen;
+  /** @type {any} */ onclose;
+  /** @type {any} */ onmessage;
+
+  /** @param {string} url @param {string} protocol */
+  constructor(url, protocol) {
+    this.url = url;
+    this.protocol = protocol;
+    sockets.push(this);
+  }
+
+  /** @param {string} text */
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  /** @param {object} frame */
+  says(frame) {
+    this.onmessage?.({ data: JSON.stringify(frame) });
+  }
+
+  close() {
+    this.closed = true;
+  }
+}
+
+/** @param {{expiresIn?: number, refuse?: () => boolean}} [how] */
+function link({ expiresIn = Infinity, refuse = () => false } = {}) {
+  const made = new Link({
+    deviceId: "ana phone",
+    random: () => dice,
+    WebSocket: /** @type {any} */ (Socket),
+    ticket: async (fresh) => {
+      tickets.push(fresh);
+      if (refuse()) throw new Error("unreachable");
+      return { ticket: `t${tickets.length}`, url: "ws://host/v1", expires_at: Date.now() + expiresIn };
+    },
+    heard: (frame) => heard.push(frame),
+    changed: (state, detail) => states.push([state, detail]),
+  });
+  made.start();
+  return made;
+}
+
+/** The newest socket, open and alive. */
+async function opened() {
+  await settled();
+  const socket = /** @type {Socket} */ (sockets.at(-1));
+  socket.onopen();
+  socket.says({ type: "pong" });
+  return socket;
+}
+
+async function settled() {
+  for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+}
+
+/** @param {number} ms */
+async function pass(ms) {
+  mock.timers.tick(ms);
+  await settled();
+}
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  [sockets, heard, states, tickets, dice] = [[], [], [], [], 0.5];
+});
+afterEach(() => mock.timers.reset());
+
+test("a socket is opened with a ticket of its own, our sub-protocol and the device", async () => {
+  link();
+
+  const socket = await opened();
+
+  assert.equal(socket.url, "ws://host/v1?ticket=t1&device_id=ana%20phone");
+  assert.equal(socket.protocol, "wedsync.v1");
+  assert.deepEqual(states.map(([state]) => state), ["connecting", "open"]);
+});
+
+test("attempts are spread over a range that doubles up to half a minute", async () => {
+  link({ refuse: () => true });
+  const waits = [];
+
+  for (let attempt = 0; attempt < 9; attempt += 1) {
+    await settled();
+    const [state, { retry_at }] = /** @type {[string, any]} */ (states.at(-1));
+    assert.equal(state, "waiting");
+    waits.push(retry_at - Date.now());
+    await pass(retry_at - Date.now());
+  }
+
+  assert.deepEqual(waits, [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
+});
+
+test("only a connection that has synced makes the next failure a first one", async () => {
+  const made = link();
+  for (const wait of [250, 500]) {
+    (await opened()).onclose();
+    await pass(wait);
+  }
+
+  const socket = await opened();
+  made.settled();
+  socket.onclose();
+
+  assert.equal(/** @type {any} */ (states.at(-1))[1].retry_at - Date.now(), 250);
+});
+
+test("a bye says when to come back", async () => {
+  link();
+  const socket = await opened();
+
+  socket.says({ type: "bye", code: 4010, reason: "drain", retry: { min_ms: 1000, max_ms: 20_000 } });
+
+  assert.equal(socket.closed, true);
+  assert.deepEqual(states.at(-1), ["waiting", { retry_at: Date.now() + 10_500, code: 4010 }]);
+  await pass(10_499);
+  assert.equal(sockets.length, 1);
+  await pass(1);
+  assert.equal(sockets.length, 2);
+});
+
+test("a bye because of the token asks for a new one", async () => {
+  link();
+
+  (await opened()).says({ type: "bye", code: 4001, reason: "", retry: { min_ms: 0, max_ms: 1000 } });
+  await pass(500);
+
+  assert.deepEqual(tickets, [false, true]);
+});
+
+test("who was replaced does not come back by himself", async () => {
+  const made = link();
+
+  (await opened()).says({ type: "bye", code: 4009, reason: "" });
+  made.hurry();
+  await pass(10 * 3600_000);
+
+  assert.deepEqual(states.at(-1), ["replaced", { code: 4009 }]);
+  assert.equal(sockets.length, 1);
+});
+
+test("a new socket is opened before the gateway ends the old one after two hours", async () => {
+  link();
+  const old = await opened();
+  for (let minute = 0; minute < 104; minute += 1) {
+    await pass(60_000);
+    old.says({ type: "pong" });
+  }
+
+  const fresh = await opened();
+
+  assert.notEqual(fresh, old);
+  assert.equal(old.closed, false);
+  old.says({ type: "bye", code: 4009, reason: "this device has a newer one" });
+  old.says({ type: "events", n: 1 });
+  fresh.says({ type: "events", n: 2 });
+  assert.deepEqual(heard.map(({ n }) => n), [1, 2]);
+  assert.equal(states.at(-1)?.[0], "open");
+});
+
+test("the bye that our own new socket causes may come before that socket is open", async () => {
+  const made = link();
+  const old = await opened();
+  made.renew();
+  await settled();
+
+  old.says({ type: "bye", code: 4009, reason: "this device has a newer one" });
+  const fresh = await opened();
+
+  assert.equal(made.send({ action: "ping" }), true);
+  assert.deepEqual(fresh.sent, [{ action: "ping" }, { action: "ping" }]);
+  assert.deepEqual(states.map(([state]) => state), ["connecting", "open", "open"]);
+});
+
+test("a renewal that fails leaves the old socket alone and is tried again", async () => {
+  let refused = false;
+  const made = link({ refuse: () => refused });
+  const old = await opened();
+  refused = true;
+
+  made.renew();
+  await settled();
+
+  assert.equal(old.closed, false);
+  assert.equal(made.send({ action: "ping" }), true);
+  refused = false;
+  await pass(250);
+  assert.equal(sockets.length, 2);
+});
+
+test("a new socket is opened with a new token before the old token expires", async () => {
+  link({ expiresIn: 600_000 });
+  const socket = await opened();
+
+  for (let minute = 0; minute < 9; minute += 1) {
+    await pass(60_000);
+    socket.says({ type: "pong" });
+  }
+
+  assert.deepEqual(tickets, [false, true]);
+});
+
+test("a socket that answers no ping is given up", async () => {
+  link();
+  const socket = await opened();
+
+  await pass(60_000);
+  assert.deepEqual(socket.sent, [{ action: "ping" }, { action: "ping" }]);
+  await pass(8_000);
+
+  assert.equal(socket.closed, true);
+  assert.equal(states.at(-1)?.[0], "waiting");
+});
+
+test("a socket that is dead from its first moment is given up after eight seconds", async () => {
+  link();
+  await settled();
+  /** @type {Socket} */ (sockets.at(-1)).onopen();
+
+  await pass(8_000);
+
+  assert.equal(states.at(-1)?.[0], "waiting");
+});
+
+test("when the network is back nobody waits, but not everybody comes at once", async () => {
+  const made = link({ refuse: () => tickets.length < 8 });
+  for (let attempt = 0; attempt < 7; attempt += 1) await pass(15_000);
+  dice = 0.9;
+
+  made.hurry();
+  await pass(450);
+
+  assert.equal(sockets.length, 1);
+});
+
+test("a network that lets no socket through is noticed", async () => {
+  const made = link({ refuse: () => true });
+  await settled();
+  assert.equal(made.blocked, false);
+
+  for (const wait of [250, 500]) await pass(wait);
+
+  assert.equal(made.blocked, true);
+});
+
+test("an error of the gateway itself, which has no type, is told as ours", async () => {
+  link();
+
+  (await opened()).says({ message: "Internal server error", connectionId: "x", requestId: "y" });
+
+  assert.deepEqual(heard, [{ type: "error", code: "internal" }]);
+});

@@ -1,0 +1,99 @@
+"""When to ask for what is missing, and with which cursors; one question at a time (R19)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+from wedsync_client.frames import MAX_CURSORS, MAX_EVENTS, Frame
+from wedsync_client.replica import Replica
+from wedsync_client.timing import Timing
+
+
+class CatchingUp:
+    """The sync under way, and the time of the next."""
+
+    def __init__(self, since: str | None, timing: Timing, random: Random) -> None:
+        self.since = since
+        self.asked: str | None = None
+        self.named: Mapping[str, Replica] = {}
+        self._timing = timing
+        self._random = random
+        self._number = 0
+        self._until = 0.0  # an answer is expected until then
+        self._at = 0.0  # when to ask; sooner if something is wanted
+        self._progress = (0, 0)
+        self._fruitless = 0
+
+    def connected(self) -> None:
+        """The first frame of a connection."""
+        self.asked, self._at, self._fruitless = None, 0.0, 0
+
+    def want(self, at: float) -> None:
+        """Ask at that time, or sooner."""
+        self._at = min(self._at, at)
+
+    def is_answer(self, frame: Frame) -> bool:
+        """Whether it answers what was asked last: only then it says what is *not* there."""
+        return self.asked is not None and frame.get("re") == self.asked
+
+    def is_due(self, now: float) -> bool:
+        """Whether to ask."""
+        return self._at <= now if self.asked is None else self._until <= now
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether an answer should have come."""
+        return self.asked is not None and self._until <= now
+
+    def deadline(self) -> float:
+        """When there is something to do again."""
+        return self._at if self.asked is None else self._until
+
+    def ask(self, replicas: Mapping[str, Replica], epoch: str | None, now: float) -> Frame:
+        """The question. Threads that are behind come first; of the others as many as fit, in turn."""
+        self._number += 1
+        self.asked, self._until = f"s{self._number}", now + self._timing.answer
+        self._at = now + self._timing.sync_every
+        self._progress = _progress(replicas)
+        able = [each for each in replicas.values() if not each.loading]
+        self._random.shuffle(able)
+        able.sort(key=lambda each: not each.is_behind(epoch))
+        named = able[:MAX_CURSORS]
+        self.named = {each.thread_id: each for each in named}
+        cursors = {each.thread_id: {"epoch": each.epoch, "seq": each.seq} for each in named}
+        return {
+            "action": "sync",
+            "id": self.asked,
+            "since": self.since,
+            "cursors": cursors,
+            "limit": MAX_EVENTS,
+        }
+
+    def ended(self, since: str, replicas: Mapping[str, Replica], *, behind: bool, now: float) -> None:
+        """The whole answer is here: its token counts from now on."""
+        self.since, self.asked = since, None
+        if not behind:
+            self._fruitless = 0
+        elif _progress(replicas) != self._progress:
+            self._fruitless = 0
+            self._at = now
+        else:
+            self.put_off(now)
+
+    def refused(self, frame: Frame, now: float) -> None:
+        """What an `error` frame means for it: ask later; a token that is not the server's is given up."""
+        if self.is_answer(frame):
+            self.asked = None
+            self.since = None if frame["code"] == "invalid" else self.since
+            pause = frame.get("retry_after_ms")
+            self.put_off(now, None if pause is None else pause / 1000)
+
+    def put_off(self, now: float, seconds: float | None = None) -> None:
+        """Ask later, each time twice as late, with full jitter."""
+        self._fruitless = min(self._fruitless + 1, 16)
+        longest = min(self._timing.longest_pause, self._timing.gap * 2**self._fruitless)
+        self._at = now + (seconds if seconds is not None else self._random.uniform(0, longest))
+
+
+def _progress(replicas: Mapping[str, Replica]) -> tuple[int, int]:
+    return len(replicas), sum(each.seq for each in replicas.values())

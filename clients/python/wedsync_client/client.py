@@ -1,0 +1,208 @@
+"""A device of a person: write on it, read from it, and let it keep itself up to date."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random, SystemRandom
+from time import time
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+from wedsync_client.channels import Channel
+from wedsync_client.frames import Frame, Message, State, StateChanged, Told
+from wedsync_client.lines import Arrived, Lines, NotOpened, Opened
+from wedsync_client.loading import Loaded, Loads
+from wedsync_client.machine import Machine
+from wedsync_client.rest import Rest, Token
+from wedsync_client.session import Session, Step
+from wedsync_client.store import Store
+from wedsync_client.timing import Attempts, Timing
+
+# None: something is due, or wanted.
+Happening = Opened | NotOpened | Arrived | Loaded | None
+
+
+class Client:
+    """An asynchronous context manager: inside, it is connected whenever that is possible.
+
+    `api` is `https://host/v1`; `token` answers a bearer token of the person `user_id`, a new one when the
+    old has expired; `store` is a file of this device and this person alone. Raises StoreError when it
+    cannot be used.
+    """
+
+    machine = Machine
+
+    def __init__(
+        self,
+        api: str,
+        user_id: str,
+        device_id: str,
+        token: Token,
+        store: Path | str,
+        *,
+        timing: Timing | None = None,
+        random: Random | None = None,
+    ) -> None:
+        self._api = api
+        self._user_id = user_id
+        self._device_id = device_id
+        self._token = token
+        self._path = store
+        self._timing = timing or Timing()
+        self._random = random or SystemRandom()
+        self._attempts = Attempts(self._timing, self._random)
+        self._state = State.CLOSED
+        self._told: asyncio.Queue[Told | None] = asyncio.Queue()
+        self._happened: asyncio.Queue[Happening] = asyncio.Queue()
+
+    @property
+    def state(self) -> State:
+        """How things stand with the connection."""
+        return self._state
+
+    async def __aenter__(self) -> Client:
+        self._store = Store(self._path, self._user_id, time())
+        machine = self.machine(self._user_id, self._store.saved(), self._timing, self._random)
+        self._session = Session(machine, self._store)
+        self._running = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+        self._store.close()
+
+    async def __aiter__(self) -> AsyncIterator[Told]:
+        """Everything that happens, once and in order per thread, until the client is closed."""
+        while (told := await self._told.get()) is not None:
+            yield told
+        if not self._running.cancelled() and (error := self._running.exception()):
+            raise error
+
+    def send(self, thread_id: str, message: str, **fields: Any) -> str:
+        """Write a message; its client_msg_id. It is kept until the server has answered.
+
+        `fields` are those of POST /threads/{id}/messages. `Sent` or `Refused` tells what became of it.
+        """
+        client_msg_id = self._session.send(thread_id, {"message": message, **fields})
+        self._happened.put_nowait(None)
+        return client_msg_id
+
+    def visible(self, thread_id: str | None) -> None:
+        """This thread is on screen, and somebody looks at it: only meanwhile it is read. None ends it."""
+        self._session.visible(thread_id)
+        self._happened.put_nowait(None)
+
+    def messages(self, thread_id: str) -> list[Message]:
+        """The messages of a thread as far as this device has them, by `seq`."""
+        return self._store.messages(thread_id)
+
+    def unsent(self) -> list[Message]:
+        """Messages that wait for the server's answer."""
+        return [each.body for each in self._store.queued()]
+
+    async def _run(self) -> None:
+        try:
+            async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
+                rest = Rest(http, self._api, self._token)
+                tell = self._happened.put_nowait
+                self._lines = Lines(http, rest, self._device_id, self._attempts, tell, tasks.create_task)
+                self._loads = Loads(rest, self._timing, self._random, tell, tasks.create_task)
+                self._set(State.CONNECTING)
+                self._lines.open(0.0)
+                try:
+                    await self._work()
+                finally:
+                    await self._lines.end()
+        finally:
+            self._set(State.CLOSED)
+            self._told.put_nowait(None)
+
+    async def _work(self) -> None:
+        while True:
+            match await self._next():
+                case None:
+                    await self._carry_out(self._session.tick())
+                case Opened(channel):
+                    await self._opened(channel)
+                case NotOpened():
+                    self._not_opened()
+                case Loaded() as loaded:
+                    await self._carry_out(self._loads.finish(loaded, self._session))
+                case Arrived(channel, frame):
+                    await self._arrived(channel, frame)
+
+    async def _next(self) -> Happening:
+        """What happened, or None when something is due."""
+        if not self._happened.empty():
+            return self._happened.get_nowait()
+        try:
+            async with asyncio.timeout(self._session.seconds_left()):
+                return await self._happened.get()
+        except TimeoutError:
+            return None
+
+    async def _opened(self, channel: Channel) -> None:
+        self._lines.use(channel)
+        if self._lines.is_fallback:
+            self._set(State.SENDING_ONLY)
+        elif self._state is not State.LIVE:
+            self._set(State.CATCHING_UP)
+        await self._carry_out(self._session.connected())
+
+    async def _arrived(self, channel: Channel, frame: Frame | None) -> None:
+        """Of a connection that another has replaced only events count: its `bye` and its end mean nothing."""
+        in_use = channel is self._lines.current
+        if frame is not None and (in_use or frame.get("type") == "events"):
+            await self._carry_out(self._session.received(frame))
+        elif in_use:
+            self._come_back(self._attempts.delay())
+
+    async def _carry_out(self, step: Step) -> None:
+        for told in step.told:
+            self._told.put_nowait(told)
+        for load in step.loads:
+            self._loads.start(load)
+        if step.caught_up:
+            self._attempts.succeeded()
+            self._set(State.LIVE)
+        channel = self._lines.current
+        if channel is not None:
+            for frame in step.frames:
+                await channel.send(frame)
+        if step.close is not None:
+            self._close(step.close.frame or {})
+
+    def _close(self, bye: Frame) -> None:
+        """Without `retry` a `bye` is for good, unless it is about the socket that is being opened here."""
+        if "retry" in bye:
+            self._come_back(self._attempts.asked_delay(**bye["retry"]))
+        elif bye and not self._lines.is_attempting:
+            self._session.disconnected()
+            self._lines.stop()
+            self._set(State.ENDED)
+        else:
+            self._come_back(self._attempts.delay())
+
+    def _come_back(self, after: float) -> None:
+        self._session.disconnected()
+        self._lines.drop()
+        self._lines.open(after)
+        if not self._lines.is_attempting:
+            self._set(State.OFFLINE)
+
+    def _not_opened(self) -> None:
+        if self._lines.current is None:
+            self._set(State.OFFLINE)
+        self._lines.retry(self._attempts.delay())
+
+    def _set(self, state: State) -> None:
+        if state is not self._state:
+            self._state = state
+            self._told.put_nowait(StateChanged(state))

@@ -1,0 +1,245 @@
+"""What travels and what comes of it: frames, events, and the effects of a step of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Frame = Mapping[str, Any]
+Message = Mapping[str, Any]
+
+MAX_BATCH = 20
+MAX_BATCH_BYTES = 24_000  # of 28,000 that a frame may have
+MAX_CURSORS = 200
+MAX_EVENTS = 300
+
+
+class State(StrEnum):
+    """How things stand with the connection, for a user interface."""
+
+    CLOSED = "closed"  # not started, or stopped
+    OFFLINE = "offline"  # waiting before the next attempt
+    CONNECTING = "connecting"
+    CATCHING_UP = "catching_up"  # connected; something may be missing
+    LIVE = "live"  # connected, and nothing is missing
+    SENDING_ONLY = "sending_only"  # sockets are refused: messages go out over REST
+    ENDED = "ended"  # by the server, for good: another connection has this one's place
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a thread's log, or the span `seq`..`last` of it that is not the reader's (`void`)."""
+
+    seq: int
+    kind: str
+    body: Frame
+
+    @classmethod
+    def of(cls, body: Frame) -> Event:
+        """From an element of an `events` frame."""
+        return cls(body["seq"], body["kind"], body)
+
+    def after(self, seq: int) -> Event:
+        """What of it comes after `seq`: a void may reach back into what is known."""
+        if self.seq > seq or self.kind != "void":
+            return self
+        return Event(seq + 1, self.kind, {**self.body, "seq": seq + 1})
+
+    @property
+    def last(self) -> int:
+        """Where a reader is after it."""
+        return self.body.get("to_seq", self.seq)
+
+    @property
+    def about(self) -> int:
+        """The `seq` of the message that it is about."""
+        return self.body.get("about_seq", self.seq)
+
+    @property
+    def message(self) -> Message | None:
+        """The message as it was when the event was read: it replaces what one has."""
+        return self.body.get("message")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a device is in a thread; `head` is the last number heard of, `seen` what the person has read."""
+
+    epoch: str
+    seq: int
+    head: int = 0
+    seen: int = 0
+    read: int = 0  # as far as the server was told of `seen`
+    loading: bool = False  # the newest page has to be loaded before anything else
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A message that waits to be sent; `body` is what POST /threads/{id}/messages takes."""
+
+    thread_id: str
+    body: Message
+
+    @property
+    def client_msg_id(self) -> str:
+        """What makes sending it twice sending it once."""
+        return self.body["client_msg_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The newest messages of a thread, and the head of its log in the same snapshot."""
+
+    thread_id: str
+    epoch: str
+    head_seq: int
+    messages: Sequence[Message]
+
+
+# What an application hears.
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The next event of a thread; each comes once, in the order of the log."""
+
+    thread_id: str
+    epoch: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The thread was begun anew: `page` replaces all there was, the next event is page.head_seq + 1."""
+
+    thread_id: str
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A message too large for a frame, now with its text."""
+
+    thread_id: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The thread is not yours any more: it was forgotten."""
+
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message is in the log as `seq`; `duplicate` if it had been before. REST does not tell the epoch."""
+
+    thread_id: str
+    client_msg_id: str
+    seq: int
+    epoch: str | None
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message will never be in the log, for the reason `code`."""
+
+    thread_id: str
+    client_msg_id: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A frame that changes nothing here: notification, receipt, typing, mode."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The connection is in another state."""
+
+    state: State
+
+
+Told = Applied | Reloaded | Filled | Left | Sent | Refused | Hint | StateChanged
+
+
+# What only the client itself has to do.
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Store how far a thread is."""
+
+    thread_id: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Store nothing of a thread any more."""
+
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Store where the last whole sync ended."""
+
+    since: str | None
+    epoch: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reoffer:
+    """The log was restored: queue again what was sent under another epoch (R4)."""
+
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Load the newest page of a thread over REST, or the one message `seq` that the event `at` was about."""
+
+    thread_id: str
+    seq: int | None = None
+    at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Send a frame, once everything before it is stored."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the connection; `frame` is the `bye` that asked for it, None for a dead line."""
+
+    frame: Frame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """Nothing is missing."""
+
+
+Effect = Told | Keep | Drop | Remember | Reoffer | Load | Transmit | Close | CaughtUp
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a device knows when it starts."""
+
+    since: str | None = None
+    epoch: str | None = None
+    places: Mapping[str, Place] = field(default_factory=dict[str, Place])
+    queued: Sequence[Queued] = ()
+    truncated: Sequence[Load] = ()  # messages whose text is still to be loaded

@@ -1,0 +1,131 @@
+"""Connections as they come and go: opened after a while, read to their end, one of them in use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from wedsync_client.channels import Channel, RefusedSocket, RestChannel, SocketChannel
+from wedsync_client.frames import Frame
+from wedsync_client.rest import Problem, Rest, Unreachable
+from wedsync_client.timing import Attempts
+
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A channel can be used."""
+
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class NotOpened:
+    """None can, for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A frame; None when its channel has ended."""
+
+    channel: Channel
+    frame: Frame | None
+
+
+class Lines:
+    """Opens channels and reads them, in tasks of `spawn`; what happens is told through `tell`, in order."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        rest: Rest,
+        device_id: str,
+        attempts: Attempts,
+        tell: Callable[[Opened | NotOpened | Arrived], None],
+        spawn: Spawn,
+    ) -> None:
+        self.current: Channel | None = None
+        self.is_attempting = False
+        self._http = http
+        self._rest = rest
+        self._device_id = device_id
+        self._attempts = attempts
+        self._tell = tell
+        self._spawn = spawn
+        self._opening: asyncio.Task[None] | None = None
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether messages go out over REST only."""
+        return isinstance(self.current, RestChannel)
+
+    def open(self, after: float) -> None:
+        """Open a socket after so many seconds, unless one is being opened right now."""
+        if not self.is_attempting:
+            self._cancel()
+            self._opening = self._spawn(self._open(after))
+
+    def use(self, channel: Channel) -> None:
+        """From here on this is the connection; in time there will be another. The one before it ends."""
+        self.is_attempting = False
+        self.drop()
+        self.current = channel
+        self._spawn(self._read(channel))
+        self.open(self._attempts.longest_delay if self.is_fallback else self._attempts.renewal())
+
+    def retry(self, after: float) -> None:
+        """The attempt has failed: there will be another."""
+        self.is_attempting = False
+        self.open(after)
+
+    def drop(self) -> None:
+        """End the connection."""
+        channel, self.current = self.current, None
+        if channel is not None:
+            self._spawn(channel.close())
+
+    def stop(self) -> None:
+        """End the connection, and open none."""
+        self._cancel()
+        self.drop()
+
+    async def end(self) -> None:
+        """Stop, and wait until the other side has heard of it."""
+        channel, self.current = self.current, None
+        self._cancel()
+        if channel is not None:
+            await channel.close()
+
+    async def _open(self, after: float) -> None:
+        await asyncio.sleep(after)
+        self.is_attempting = True  # until whoever is told has used it, or tries again
+        self._tell(await self._attempt())
+
+    async def _attempt(self) -> Opened | NotOpened:
+        try:
+            ticket = await self._rest.ticket(self._device_id)
+        except (Unreachable, Problem):
+            return NotOpened()
+        try:
+            channel = await SocketChannel.open(self._http, ticket)
+        except RefusedSocket:
+            self._attempts.refused()
+            fall_back = self._attempts.sockets_are_refused and self.current is None
+            return Opened(RestChannel(self._rest)) if fall_back else NotOpened()
+        self._attempts.opened()
+        return Opened(channel)
+
+    async def _read(self, channel: Channel) -> None:
+        while (frame := await channel.receive()) is not None:
+            self._tell(Arrived(channel, frame))
+        self._tell(Arrived(channel, None))
+
+    def _cancel(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None

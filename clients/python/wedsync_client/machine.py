@@ -1,0 +1,144 @@
+"""The protocol `wedsync.v1` without any input or output: frames and time in, effects out.
+
+Effects are in order: what stands before a `Transmit` is stored before the frame is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from random import Random
+
+from wedsync_client.frames import (
+    Close,
+    Effect,
+    Frame,
+    Hint,
+    Page,
+    Queued,
+    Refused,
+    Saved,
+    Sent,
+    Transmit,
+)
+from wedsync_client.sending import Outbox
+from wedsync_client.threads import Threads
+from wedsync_client.timing import Timing
+
+
+class Machine:
+    """One device. Between `connected` and `disconnected` it may transmit."""
+
+    threads = Threads
+
+    def __init__(self, user_id: str, saved: Saved, timing: Timing, random: Random) -> None:
+        self._timing = timing
+        self._threads = self.threads(user_id, saved, timing, random)
+        self._outbox = Outbox(saved.queued, timing.answer)
+        self._truncated = tuple(saved.truncated)
+        self._connected = False
+        self._ping_at = 0.0
+        self._pong_by: float | None = None
+        self._handlers = {
+            "events": self._threads.on_events,
+            "synced": self._threads.on_synced,
+            "resync_required": self._threads.on_resync,
+            "access": self._threads.on_access,
+            "sent": self._on_sent,
+            "error": self._on_error,
+        }
+
+    def connected(self, now: float) -> list[Effect]:
+        """A connection is open: sync is its first frame."""
+        self.disconnected()
+        self._connected = True
+        self._threads.receipts.note()
+        self._ping_at = now + self._timing.ping_every
+        return [*self._threads.loading(), *self._truncated, *self.tick(now)]
+
+    def disconnected(self) -> None:
+        """What was asked will not be answered."""
+        self._connected = False
+        self._pong_by = None
+        self._threads.sync.connected()
+        self._outbox.disconnected()
+
+    def received(self, frame: Frame, now: float) -> list[Effect]:
+        """What a frame means. One without a type is the gateway's own, after a failure."""
+        self._pong_by = None
+        return [*self._heard(frame, now), *self.tick(now)]
+
+    def tick(self, now: float) -> list[Effect]:
+        """What is due."""
+        return list(self._due(now)) if self._connected else []
+
+    def deadline(self) -> float | None:
+        """When `tick` has something to do; None while disconnected."""
+        if not self._connected:
+            return None
+        times = (
+            self._threads.sync.deadline(),
+            self._threads.receipts.deadline(),
+            self._outbox.deadline(),
+            self._ping_at if self._pong_by is None else self._pong_by,
+        )
+        return min(each for each in times if each is not None)
+
+    def queue(self, item: Queued) -> None:
+        """Send a message as soon as that is possible."""
+        self._outbox.add(item)
+
+    def put_back(self, items: Iterable[Queued]) -> None:
+        """Send again what was sent to a log that was restored since."""
+        self._outbox.put_back(items)
+
+    def visible(self, thread_id: str | None) -> list[Effect]:
+        """The person looks at this thread, or at none."""
+        return list(self._threads.visible(thread_id))
+
+    def loaded(self, page: Page, now: float) -> list[Effect]:
+        """A newest page is here."""
+        return [*self._threads.loaded(page, now), *self.tick(now)]
+
+    def missing(self, thread_id: str) -> list[Effect]:
+        """The page could not be loaded: there is no such thread for this person."""
+        return list(self._threads.forget(thread_id))
+
+    def _heard(self, frame: Frame, now: float) -> Iterator[Effect]:
+        match frame.get("type"):
+            case None:
+                self._outbox.failed(now)
+            case "bye":
+                yield Close(frame)
+            case "pong":
+                pass
+            case str(kind) if kind in self._handlers:
+                yield from self._handlers[kind](frame, now)
+            case _:
+                yield Hint(frame)
+
+    def _due(self, now: float) -> Iterator[Effect]:
+        if self._pong_by is not None and self._pong_by <= now:
+            self._pong_by = None
+            yield Close()
+            return
+        if self._pong_by is None and self._has_to_ping(now):
+            self._ping_at, self._pong_by = now + self._timing.ping_every, now + self._timing.pong
+            yield Transmit({"action": "ping"})
+        if self._threads.sync.is_due(now):
+            yield Transmit(self._threads.question(now))
+        yield from (Transmit(frame) for frame in self._outbox.frames(now))
+        for frame, keep in self._threads.told(now):
+            yield from () if keep is None else (keep,)
+            yield Transmit(frame)
+
+    def _has_to_ping(self, now: float) -> bool:
+        """The line may be dead, or idle for too long."""
+        unanswered = self._threads.sync.is_overdue(now) or self._outbox.is_overdue(now)
+        return unanswered or self._ping_at <= now
+
+    def _on_sent(self, frame: Frame, now: float) -> Iterator[Sent | Refused]:
+        return self._outbox.answered(frame, now)
+
+    def _on_error(self, frame: Frame, now: float) -> Iterator[Refused]:
+        self._threads.sync.refused(frame, now)
+        return self._outbox.refused(frame, now)

@@ -1,0 +1,51 @@
+"""What a device tells of itself: up to where it has stored a thread, and up to where a person has read it (R16)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from wedsync_client.frames import MAX_CURSORS, Frame
+from wedsync_client.replica import Replica
+
+
+class Receipts:
+    """Cumulative, at most every few seconds; `visible` is the thread on screen."""
+
+    def __init__(self, every: float) -> None:
+        self.visible: str | None = None
+        self._every = every
+        self._next = 0.0
+        self._pending = False
+
+    def note(self) -> None:
+        """There may be something to tell."""
+        self._pending = True
+
+    def deadline(self) -> float | None:
+        """When there is something to do again."""
+        return self._next if self._pending else None
+
+    def frames(self, replicas: Mapping[str, Replica], now: float) -> Iterator[Frame]:
+        """What has not been told; the replicas count as told of."""
+        if not self._pending or now < self._next:
+            return
+        self._pending, self._next = False, now + self._every
+        yield from _acks(replicas)
+        for replica in replicas.values():
+            if replica.seen > replica.read:
+                replica.read = replica.seen
+                thread_id, seq = replica.thread_id, replica.seen
+                yield {"action": "read", "epoch": replica.epoch, "thread_id": thread_id, "seq": seq}
+
+
+def _acks(replicas: Mapping[str, Replica]) -> Iterator[Frame]:
+    stored: dict[str, dict[str, int]] = defaultdict(dict)
+    for replica in replicas.values():
+        if replica.seq > replica.delivered and not replica.held:
+            replica.delivered = replica.seq
+            stored[replica.epoch][replica.thread_id] = replica.seq
+    for epoch, cursors in stored.items():
+        told = list(cursors.items())
+        for start in range(0, len(told), MAX_CURSORS):
+            yield {"action": "ack", "epoch": epoch, "cursors": dict(told[start : start + MAX_CURSORS])}

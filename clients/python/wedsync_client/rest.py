@@ -1,0 +1,88 @@
+"""The few requests of the REST API that a device needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from wedsync_client.frames import Message, Page
+
+SECONDS = 30.0
+
+# Too many requests; and a token that has expired in between: there is a newer one by the next attempt.
+_LATER = (401, 429)
+
+Token = Callable[[], Awaitable[str]]
+
+
+class Unreachable(Exception):  # noqa: N818 - a state of the world
+    """The API was not reached, or could not answer: ask again later."""
+
+
+class Problem(Exception):  # noqa: N818 - as the API calls it
+    """The API refuses, for the reason `code`."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(f"{status} {code}")
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Where a socket is opened, and as what."""
+
+    address: str
+    protocol: str
+
+
+class Rest:
+    """The API at `api` (`https://host/v1`), as the person whom `token` names."""
+
+    def __init__(self, http: aiohttp.ClientSession, api: str, token: Token) -> None:
+        self._http = http
+        self._api = api.rstrip("/")
+        self._token = token
+
+    async def ticket(self, device_id: str) -> Ticket:
+        """A ticket, good once and for a minute. Raises Unreachable, Problem."""
+        answer = await self._ask("POST", "/realtime/tickets", {"device_id": device_id})
+        address = f"{answer['url']}?ticket={answer['ticket']}&device_id={device_id}"
+        return Ticket(address, answer["protocol"])
+
+    async def newest(self, thread_id: str) -> Page:
+        """The newest page of a thread, and its head in the same snapshot. Raises Unreachable, Problem."""
+        answer = await self._ask("GET", f"/threads/{thread_id}/messages")
+        return Page(thread_id, answer["epoch"], answer["head_seq"], answer["data"])
+
+    async def message(self, thread_id: str, seq: int) -> Message | None:
+        """The message with this number, if one sees it. Raises Unreachable, Problem."""
+        found = await self._ask("GET", f"/threads/{thread_id}/messages?after_seq={seq - 1}&limit=1")
+        return next((each for each in found["data"] if each["seq"] == seq), None)
+
+    async def send(self, thread_id: str, message: Message) -> Message:
+        """Send one message; it, with `duplicate` if it was known. Raises Unreachable, Problem."""
+        return await self._ask("POST", f"/threads/{thread_id}/messages", message)
+
+    async def move(self, thread_id: str, cursor: str, epoch: str, seq: int) -> None:
+        """Move the cursor `read` or `delivered`. Raises Unreachable, Problem."""
+        await self._ask("PUT", f"/threads/{thread_id}/{cursor}", {"epoch": epoch, "seq": seq})
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        try:
+            headers = {"Authorization": f"Bearer {await self._token()}"}
+            timeout = aiohttp.ClientTimeout(total=SECONDS)
+            async with self._http.request(
+                method, self._api + path, json=body, headers=headers, timeout=timeout
+            ) as answer:
+                stated = await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise Unreachable(str(error)) from error
+        if answer.status >= 500 or answer.status in _LATER:
+            raise Unreachable(f"{answer.status}")
+        if answer.status >= 400:
+            raise Problem(answer.status, stated["code"])
+        return stated

@@ -1,0 +1,131 @@
+"""Messages on their way out: one batch at a time per thread, each message until it has an answer (R13, R14)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from wedsync_client.frames import MAX_BATCH, MAX_BATCH_BYTES, Frame, Queued, Refused, Sent
+
+TRANSIENT = frozenset(("unavailable", "rate_limited", "internal"))
+RETRY_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Line:
+    """The messages of one thread in their order; `asked` is the id of the frame that is on its way."""
+
+    waiting: list[Queued] = field(default_factory=list[Queued])
+    asked: str | None = None
+    batch: Sequence[Queued] = ()
+    until: float = 0.0  # an answer is expected, or nothing is sent, until then
+    one_by_one: int = 0  # so many are sent alone, to find the one that spoils its batch
+
+
+class Outbox:
+    """Queues by thread. What is not answered in time is sent again under the same client_msg_ids."""
+
+    def __init__(self, queued: Iterable[Queued], answer_seconds: float) -> None:
+        self._lines: dict[str, Line] = {}
+        self._answer_seconds = answer_seconds
+        self._sent = 0
+        for each in queued:
+            self.add(each)
+
+    def add(self, item: Queued) -> None:
+        """Queue one."""
+        self._lines.setdefault(item.thread_id, Line()).waiting.append(item)
+
+    def put_back(self, items: Iterable[Queued]) -> None:
+        """Queue again what was sent, before what was not."""
+        for item in reversed(tuple(items)):
+            line = self._lines.setdefault(item.thread_id, Line())
+            if item.client_msg_id not in {each.client_msg_id for each in line.waiting}:
+                line.waiting.insert(0, item)
+
+    def disconnected(self) -> None:
+        """Nothing on its way will be answered."""
+        for line in self._lines.values():
+            line.asked, line.until = None, 0.0
+
+    def frames(self, now: float) -> Iterator[Frame]:
+        """What can be sent now."""
+        for thread_id, line in self._lines.items():
+            if line.waiting and line.until <= now:
+                self._sent += 1
+                line.asked, line.until = f"m{self._sent}", now + self._answer_seconds
+                line.batch = tuple(_batch(line.waiting, 1 if line.one_by_one else MAX_BATCH))
+                line.one_by_one = max(0, line.one_by_one - 1)
+                yield {
+                    "action": "send",
+                    "id": line.asked,
+                    "thread_id": thread_id,
+                    "messages": [each.body for each in line.batch],
+                }
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether an answer should have come."""
+        return any(line.asked and line.until <= now for line in self._lines.values())
+
+    def deadline(self) -> float | None:
+        """When there is something to do again."""
+        return min((line.until for line in self._lines.values() if line.waiting), default=None)
+
+    def answered(self, frame: Frame, now: float) -> Iterator[Sent | Refused]:
+        """What a `sent` frame settles; also one that comes late is true."""
+        line = self._lines.get(frame["thread_id"])
+        if line is None:
+            return
+        retry = False
+        for result in frame["results"]:
+            if result["status"] == "skipped" or result["code"] in TRANSIENT:
+                retry = True
+            elif self._take(line, result["client_msg_id"]):
+                yield _settled(frame, result)
+        if frame["re"] == line.asked:
+            line.asked, line.until = None, now + RETRY_SECONDS if retry else 0.0
+
+    def refused(self, frame: Frame, now: float) -> Iterator[Refused]:
+        """What an `error` frame settles: one message that will never do, or none."""
+        for thread_id, line in self._lines.items():
+            if line.asked is None or line.asked != frame["re"]:
+                continue
+            line.asked, line.until = None, 0.0
+            if frame["code"] in TRANSIENT:
+                line.until = now + frame.get("retry_after_ms", RETRY_SECONDS * 1000) / 1000
+            elif len(line.batch) > 1:
+                line.one_by_one = len(line.batch)
+            else:
+                for item in line.batch:
+                    self._take(line, item.client_msg_id)
+                    yield Refused(thread_id, item.client_msg_id, frame["code"])
+
+    def failed(self, now: float) -> None:
+        """The gateway failed with one of the frames on their way: all go again in a moment."""
+        for line in self._lines.values():
+            if line.asked:
+                line.asked, line.until = None, now + RETRY_SECONDS
+
+    def _take(self, line: Line, client_msg_id: str) -> bool:
+        """Whether it was still waiting."""
+        before = len(line.waiting)
+        line.waiting = [each for each in line.waiting if each.client_msg_id != client_msg_id]
+        return len(line.waiting) < before
+
+
+def _settled(frame: Frame, result: Frame) -> Sent | Refused:
+    thread_id, client_msg_id = frame["thread_id"], result["client_msg_id"]
+    if result["status"] == "error":
+        return Refused(thread_id, client_msg_id, result["code"])
+    return Sent(thread_id, client_msg_id, result["seq"], frame["epoch"], result["status"] == "duplicate")
+
+
+def _batch(waiting: Sequence[Queued], most: int) -> Iterator[Queued]:
+    """The first ones that fit into a frame together, at least one."""
+    size = 0
+    for number, item in enumerate(waiting[:most]):
+        size += len(json.dumps(item.body, ensure_ascii=False).encode()) + 1
+        if number and size > MAX_BATCH_BYTES:
+            return
+        yield item

@@ -1,0 +1,113 @@
+"""The state machine and its store: whatever a step changes is stored before anybody hears of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from wedsync_client.frames import (
+    CaughtUp,
+    Close,
+    Drop,
+    Effect,
+    Filled,
+    Frame,
+    Keep,
+    Load,
+    Message,
+    Page,
+    Queued,
+    Remember,
+    Reoffer,
+    Told,
+    Transmit,
+)
+from wedsync_client.machine import Machine
+from wedsync_client.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to be done after a step, in this order of fields."""
+
+    told: Sequence[Told] = ()
+    frames: Sequence[Frame] = ()
+    loads: Sequence[Load] = ()
+    close: Close | None = None
+    caught_up: bool = False
+
+
+class Session:
+    """One device: every method stores what it changes in one transaction."""
+
+    def __init__(self, machine: Machine, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._machine = machine
+        self._store = store
+        self._clock = clock
+
+    def connected(self) -> Step:
+        """A connection is open."""
+        return self._step(self._machine.connected(self._clock()))
+
+    def disconnected(self) -> None:
+        """It is not any more."""
+        self._machine.disconnected()
+
+    def received(self, frame: Frame) -> Step:
+        """A frame arrived."""
+        return self._step(self._machine.received(frame, self._clock()))
+
+    def tick(self) -> Step:
+        """Time has passed."""
+        return self._step(self._machine.tick(self._clock()))
+
+    def loaded(self, page: Page) -> Step:
+        """A newest page arrived."""
+        return self._step(self._machine.loaded(page, self._clock()))
+
+    def filled(self, load: Load, message: Message) -> Step:
+        """A single message arrived; what has come about it meanwhile is newer."""
+        return self._step([Filled(load.thread_id, message)] if self._store.awaits(load) else [])
+
+    def missing(self, thread_id: str) -> Step:
+        """There is no such thread."""
+        return self._step(self._machine.missing(thread_id))
+
+    def visible(self, thread_id: str | None) -> Step:
+        """What is on screen."""
+        return self._step(self._machine.visible(thread_id))
+
+    def send(self, thread_id: str, message: Message) -> str:
+        """Keep a message until it is answered; its client_msg_id. It goes out with the next tick."""
+        item = Queued(thread_id, {"client_msg_id": str(uuid4()), **message})
+        with self._store.transaction():
+            self._store.queue(item)
+        self._machine.queue(item)
+        return item.client_msg_id
+
+    def seconds_left(self) -> float | None:
+        """Until the next tick; None while disconnected."""
+        deadline = self._machine.deadline()
+        return None if deadline is None else max(0.0, deadline - self._clock())
+
+    def _step(self, effects: Iterable[Effect]) -> Step:
+        effects = list(effects)
+        now = time.time()
+        with self._store.transaction():
+            for effect in effects:
+                if isinstance(effect, Reoffer):
+                    self._machine.put_back(self._store.reoffer(effect.epoch, now))
+                else:
+                    self._store.write(effect, now)
+        return Step(
+            [each for each in effects if not isinstance(each, _INTERNAL)],
+            [each.frame for each in effects if isinstance(each, Transmit)],
+            [each for each in effects if isinstance(each, Load)],
+            next((each for each in effects if isinstance(each, Close)), None),
+            any(isinstance(each, CaughtUp) for each in effects),
+        )
+
+
+_INTERNAL = (Keep, Drop, Remember, Reoffer, Load, Transmit, Close, CaughtUp)

@@ -1,0 +1,226 @@
+"""What outlives the process, in one SQLite file: cursors, messages, and what is to be sent."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from wedsync_client.frames import (
+    Applied,
+    Drop,
+    Effect,
+    Event,
+    Filled,
+    Keep,
+    Left,
+    Load,
+    Message,
+    Place,
+    Queued,
+    Refused,
+    Reloaded,
+    Remember,
+    Saved,
+    Sent,
+)
+
+KEPT_SECONDS = 7 * 24 * 3600.0  # what was sent is offered again after a restore (R4)
+
+SCHEMA = """
+create table if not exists facts (
+    name  text primary key,
+    value text
+) without rowid;
+create table if not exists threads (
+    thread_id text    primary key,
+    epoch     text    not null,
+    seq       integer not null,
+    head      integer not null,
+    seen      integer not null,
+    read      integer not null,
+    loading   integer not null
+) without rowid;
+create table if not exists messages (
+    thread_id text,
+    seq       integer,
+    body      text not null,
+    primary key (thread_id, seq)
+) without rowid;
+create table if not exists outbox (
+    position      integer primary key autoincrement,
+    thread_id     text not null,
+    client_msg_id text not null unique,
+    body          text not null,
+    sent_at       real,  -- null: not answered yet
+    epoch         text   -- of the answer
+);
+"""
+KEEP = """
+insert into threads values (?, ?, ?, ?, ?, ?, ?)
+    on conflict do update set epoch = excluded.epoch, seq = excluded.seq, head = excluded.head,
+                              seen = excluded.seen, read = excluded.read, loading = excluded.loading
+"""
+
+
+class StoreError(Exception):
+    """The file belongs to somebody else, or to another process."""
+
+
+class Store:
+    """The file of one device of one person. Raises StoreError when it cannot be used."""
+
+    def __init__(self, path: Path | str, user_id: str, now: float) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+        try:
+            self._open(user_id, now)
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise StoreError(f"{path} cannot be used: {error}") from error
+        except StoreError:
+            self._database.close()
+            raise
+
+    def close(self) -> None:
+        """Let another process have it."""
+        self._database.close()
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Everything inside is stored, or nothing."""
+        self._database.execute("begin")
+        return self._database
+
+    def saved(self) -> Saved:
+        """Where a device goes on."""
+        places = self._database.execute(
+            "select thread_id, epoch, seq, head, seen, read, loading from threads"
+        )
+        truncated = self._database.execute(
+            "select thread_id, seq, json_extract(body, '$.at') from messages"
+            " where json_extract(body, '$.truncated')"
+        )
+        return Saved(
+            self._fact("since"),
+            self._fact("epoch"),
+            {row[0]: Place(*row[1:6], loading=bool(row[6])) for row in places},
+            self.queued(),
+            [Load(*row) for row in truncated],
+        )
+
+    def queued(self) -> list[Queued]:
+        """What has not been answered yet, in its order."""
+        return list(self._queued("sent_at is null"))
+
+    def messages(self, thread_id: str) -> list[Message]:
+        """The messages of a thread, as far as this device has them, by `seq`."""
+        rows = self._database.execute(
+            "select body from messages where thread_id = ? order by seq", [thread_id]
+        )
+        return [json.loads(body) for (body,) in rows]
+
+    def awaits(self, load: Load) -> bool:
+        """Whether nothing newer is known of the message than the event it was loaded for."""
+        found = self._database.execute(
+            "select 1 from messages where thread_id = ? and seq = ? and json_extract(body, '$.at') = ?",
+            [load.thread_id, load.seq, load.at],
+        )
+        return found.fetchone() is not None
+
+    def queue(self, item: Queued) -> None:
+        """Keep a message until it is answered."""
+        self._database.execute(
+            "insert into outbox (thread_id, client_msg_id, body) values (?, ?, ?)",
+            [item.thread_id, item.client_msg_id, json.dumps(item.body)],
+        )
+
+    def reoffer(self, epoch: str, now: float) -> list[Queued]:
+        """Queue again what was sent in the last 7 days under another epoch; those messages."""
+        chosen = [now - KEPT_SECONDS, epoch]
+        items = list(self._queued("sent_at > ? and epoch is not ?", *chosen))
+        self._database.execute(
+            "update outbox set sent_at = null where sent_at > ? and epoch is not ?", chosen
+        )
+        return items
+
+    def write(self, effect: Effect, now: float) -> None:
+        """Store what an effect changes."""
+        match effect:
+            case Applied(thread_id, _, event):
+                if event.message is not None:
+                    self._put(thread_id, event.message)
+                elif event.body.get("truncated"):
+                    self._put(thread_id, _stub(event))
+            case Filled(thread_id, message):
+                self._put(thread_id, message)
+            case Reloaded(thread_id, page):
+                self._clear(thread_id)
+                for message in page.messages:
+                    self._put(thread_id, message)
+            case Left(thread_id):
+                self._clear(thread_id)
+            case Sent(_, client_msg_id, _, epoch):
+                self._database.execute(
+                    "update outbox set sent_at = ?, epoch = ? where client_msg_id = ?",
+                    [now, epoch or self._fact("epoch"), client_msg_id],
+                )
+            case Refused(_, client_msg_id):
+                self._database.execute("delete from outbox where client_msg_id = ?", [client_msg_id])
+            case _:
+                self._write_place(effect)
+
+    def _write_place(self, effect: Effect) -> None:
+        match effect:
+            case Keep(thread_id, place):
+                self._database.execute(
+                    KEEP,
+                    [thread_id, place.epoch, place.seq, place.head, place.seen, place.read, place.loading],
+                )
+            case Drop(thread_id):
+                self._clear(thread_id)
+                self._database.execute("delete from threads where thread_id = ?", [thread_id])
+            case Remember(since, epoch):
+                self._state("since", since)
+                self._state("epoch", epoch)
+            case _:
+                pass
+
+    def _open(self, user_id: str, now: float) -> None:
+        self._database.execute("pragma locking_mode = exclusive")
+        self._database.execute("pragma journal_mode = wal")
+        self._database.execute("pragma synchronous = full")
+        self._database.executescript(SCHEMA)
+        if self._fact("user_id") is None:
+            self._state("user_id", user_id)
+        if self._fact("user_id") != user_id:
+            raise StoreError("the store belongs to another person")
+        self._database.execute("delete from outbox where sent_at <= ?", [now - KEPT_SECONDS])
+
+    def _queued(self, chosen: str, *values: object) -> Iterator[Queued]:
+        rows = self._database.execute(
+            f"select thread_id, body from outbox where {chosen} order by position",  # noqa: S608 - literals of this class
+            values,
+        )
+        return (Queued(thread_id, json.loads(body)) for thread_id, body in rows.fetchall())
+
+    def _put(self, thread_id: str, message: Message) -> None:
+        self._database.execute(
+            "insert or replace into messages values (?, ?, ?)",
+            [thread_id, message["seq"], json.dumps(message, ensure_ascii=False)],
+        )
+
+    def _clear(self, thread_id: str) -> None:
+        self._database.execute("delete from messages where thread_id = ?", [thread_id])
+
+    def _fact(self, name: str) -> str | None:
+        row = self._database.execute("select value from facts where name = ?", [name]).fetchone()
+        return row[0] if row else None
+
+    def _state(self, name: str, value: str | None) -> None:
+        self._database.execute("insert or replace into facts values (?, ?)", [name, value])
+
+
+def _stub(event: Event) -> Message:
+    """What stands for a message until its text is loaded."""
+    return {"id": event.body["message_id"], "seq": event.about, "truncated": True, "at": event.seq}

@@ -1,0 +1,325 @@
+"""Sockets, REST and what the client makes of their ends, against a server that does what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from tests.fixtures.gateways import eventually
+from wedsync_client import Client, Filled, Left, Reloaded, State, StateChanged, Timing, Told
+from wedsync_client.channels import RestChannel
+from wedsync_client.frames import Frame
+from wedsync_client.rest import Problem, Rest, Unreachable
+
+TIMING = Timing(gap=0.01, answer=5.0, retry=0.01, longest_retry=0.05, receipts_every=0.01)
+DEAD = replace(TIMING, ping_every=0.05, pong=0.05)
+Says = Callable[["Server", web.WebSocketResponse, Frame], Awaitable[None]]
+
+
+async def up_to_date(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+    """Answers every sync: nothing has changed."""
+    if frame["action"] == "sync":
+        await say(
+            socket, type="synced", re=frame["id"], threads=server.threads, gone=[], more=False, since="s"
+        )
+
+
+async def say(socket: web.WebSocketResponse, **frame: Any) -> None:
+    await socket.send_str(json.dumps(frame))
+
+
+@dataclass
+class Server:
+    """The API in so far as a device needs it. `statuses` answer the next requests to a path."""
+
+    says: Says = up_to_date
+    threads: list[Frame] = field(default_factory=list[Frame])
+    statuses: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    asked: list[tuple[str, str, Any]] = field(default_factory=list[tuple[str, str, Any]])
+    sockets: list[web.WebSocketResponse] = field(default_factory=list[web.WebSocketResponse])
+    api: str = ""
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/v1/realtime/tickets", self._ticket),
+            web.get("/socket", self._socket),
+            web.route("*", "/v1/{path:.*}", self._other),
+        ]
+
+    def refuses(self, path: str) -> web.Response | None:
+        """What a test wants a path to answer instead of the usual."""
+        status = self.statuses[path].pop(0) if self.statuses.get(path) else 200
+        return web.json_response({"code": "because"}, status=status) if status >= 400 else None
+
+    async def _ticket(self, request: web.Request) -> web.Response:
+        refused = self.refuses("/realtime/tickets")
+        address = self.api.replace("http", "ws").replace("/v1", "/socket")
+        ticket = {"ticket": "t", "url": address, "protocol": "wedsync.v1"}
+        return refused or web.json_response(ticket)
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if refused := self.refuses("/socket"):
+            return refused
+        socket = web.WebSocketResponse(protocols=["wedsync.v1"])
+        await socket.prepare(request)
+        self.sockets.append(socket)
+        async for received in socket:
+            await self.says(self, socket, json.loads(received.data))
+        return socket
+
+    async def _other(self, request: web.Request) -> web.Response:
+        path = request.path.removeprefix("/v1")
+        body = json.loads(await request.text() or "null")
+        self.asked.append((request.method, path, body))
+        if refused := self.refuses(path):
+            return refused
+        if request.method == "POST":
+            return web.json_response({"id": "m", "seq": 7, "duplicate": False}, status=201)
+        message = {"id": "m", "seq": 3, "message": "the whole text"}
+        return web.json_response({"data": [message], "epoch": "e", "head_seq": 3})
+
+
+@asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[Server]:
+    app = web.Application()
+    app.add_routes(server.routes())
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server.api = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    yield server
+    for socket in server.sockets:
+        await socket.close()
+    await runner.cleanup()
+
+
+async def token() -> str:
+    return "bearer"
+
+
+@asynccontextmanager
+async def device(server: Server, folder: Path, timing: Timing = TIMING) -> AsyncIterator[Client]:
+    store = folder / "store"
+    async with serving(server), Client(server.api, "flora", "phone", token, store, timing=timing) as client:
+        yield client
+
+
+async def until(client: Client, wanted: Callable[[Told], bool]) -> list[Told]:
+    """What is told, up to the first that is wanted."""
+    told: list[Told] = []
+    async with asyncio.timeout(5):
+        async for each in client:
+            told.append(each)
+            if wanted(each):
+                break
+    return told
+
+
+def is_state(state: State) -> Callable[[Told], bool]:
+    return lambda told: told == StateChanged(state)
+
+
+@asynccontextmanager
+async def rest_channel(server: Server) -> AsyncIterator[RestChannel]:
+    async with serving(server), aiohttp.ClientSession() as http:
+        channel = RestChannel(Rest(http, server.api, token))
+        yield channel
+        await channel.close()
+
+
+async def answer(channel: RestChannel, **frame: Any) -> Frame | None:
+    await channel.send(frame)
+    return await asyncio.wait_for(channel.receive(), 5)
+
+
+def batch(*names: str) -> dict[str, Any]:
+    messages = [{"client_msg_id": name, "message": name} for name in names]
+    return {"action": "send", "id": "m1", "thread_id": "t1", "messages": messages}
+
+
+async def test_over_rest_a_batch_is_sent_one_by_one_and_in_order() -> None:
+    async with rest_channel(server := Server()) as channel:
+        sent = await answer(channel, **batch("a", "b"))
+
+    assert sent is not None
+    assert [(each["client_msg_id"], each["status"], each["seq"]) for each in sent["results"]] == [
+        ("a", "ok", 7),
+        ("b", "ok", 7),
+    ]
+    assert [body["client_msg_id"] for _, _, body in server.asked] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "outcomes"),
+    [
+        ([422], ["error", "ok", "ok"]),
+        ([503], ["skipped"]),
+        ([200, 401], ["ok", "skipped"]),
+        ([200, 429], ["ok", "skipped"]),
+    ],
+)
+async def test_over_rest_trouble_ends_a_batch_and_a_refusal_does_not(
+    statuses: list[int], outcomes: list[str]
+) -> None:
+    async with rest_channel(Server(statuses={"/threads/t1/messages": statuses})) as channel:
+        sent = await answer(channel, **batch("a", "b", "c"))
+
+    assert sent is not None
+    assert [each["status"] for each in sent["results"]] == outcomes
+
+
+async def test_over_rest_cursors_move_and_nothing_is_caught_up() -> None:
+    async with rest_channel(server := Server()) as channel:
+        await channel.send({"action": "ack", "epoch": "e", "cursors": {"t1": 4, "t2": 5}})
+        await channel.send({"action": "read", "epoch": "e", "thread_id": "t1", "seq": 4})
+        pong = await answer(channel, action="ping")
+        refused = await answer(channel, action="sync", id="s1")
+        await eventually(lambda: len(server.asked) == 3)
+
+    assert pong == {"type": "pong"}
+    assert refused is not None
+    assert (refused["re"], refused["code"]) == ("s1", "unavailable")
+    assert sorted((path, body["seq"]) for _, path, body in server.asked) == [
+        ("/threads/t1/delivered", 4),
+        ("/threads/t1/read", 4),
+        ("/threads/t2/delivered", 5),
+    ]
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "because"), (503, "unavailable")])
+async def test_over_rest_a_cursor_that_does_not_move_is_an_error_frame(status: int, code: str) -> None:
+    async with rest_channel(Server(statuses={"/threads/t1/read": [status]})) as channel:
+        refused = await answer(channel, action="read", epoch="e", thread_id="t1", seq=4)
+
+    assert refused == {"type": "error", "re": None, "code": code}
+
+
+async def test_a_rest_channel_that_is_closed_gives_up_what_is_on_its_way() -> None:
+    async with aiohttp.ClientSession() as http:
+        channel = RestChannel(Rest(http, "http://127.0.0.1:9/v1", token))
+        await channel.send(batch("a"))
+
+        await channel.close()
+
+        assert await channel.receive() is None
+
+
+async def test_an_api_that_is_away_and_one_that_refuses_are_told_apart() -> None:
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(Unreachable):
+            await Rest(http, "http://127.0.0.1:9/v1", token).ticket("phone")
+        async with serving(Server(statuses={"/realtime/tickets": [403]})) as server:
+            with pytest.raises(Problem) as refused:
+                await Rest(http, server.api, token).ticket("phone")
+
+    assert (refused.value.status, refused.value.code) == (403, "because")
+
+
+async def test_a_device_comes_back_however_its_connection_ends(tmp_path: Path) -> None:
+    async with device(server := Server(), tmp_path) as client:
+        await until(client, is_state(State.LIVE))
+        await server.sockets[-1].close()
+        told = await until(client, is_state(State.LIVE))
+        retry = {"min_ms": 0, "max_ms": 10}
+        await say(server.sockets[-1], type="bye", code=4010, reason="gone", retry=retry)
+        again = await until(client, is_state(State.LIVE))
+
+    assert told == again == [StateChanged(each) for each in (State.OFFLINE, State.CATCHING_UP, State.LIVE)]
+    assert len(server.sockets) == 3
+
+
+async def test_a_device_whose_place_is_taken_stays_away(tmp_path: Path) -> None:
+    async with device(server := Server(), tmp_path) as client:
+        await until(client, is_state(State.LIVE))
+        await say(server.sockets[-1], type="bye", code=4009, reason="replaced")
+        await until(client, is_state(State.ENDED))
+        await asyncio.sleep(0.2)
+
+    assert len(server.sockets) == 1
+
+
+async def test_a_line_that_is_dead_is_left(tmp_path: Path) -> None:
+    async def silent_once(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        if len(server.sockets) > 1:
+            await up_to_date(server, socket, frame)
+
+    async with device(server := Server(silent_once), tmp_path, DEAD) as client:
+        await until(client, is_state(State.LIVE))
+
+    assert len(server.sockets) > 1
+
+
+async def test_what_is_no_frame_is_passed_over(tmp_path: Path) -> None:
+    async def noisy(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        await socket.send_str("hello")
+        await socket.send_str("[]")
+        await up_to_date(server, socket, frame)
+
+    async with device(Server(noisy), tmp_path) as client:
+        await until(client, is_state(State.LIVE))
+
+
+async def test_refused_tickets_and_sockets_are_asked_for_again(tmp_path: Path) -> None:
+    server = Server(statuses={"/realtime/tickets": [503, 401], "/socket": [503, 503, 503]})
+
+    async with device(server, tmp_path) as client:
+        told = await until(client, is_state(State.LIVE))
+
+    states = [each.state for each in told if isinstance(each, StateChanged)]
+    assert State.OFFLINE in states
+    assert State.SENDING_ONLY in states
+
+
+async def test_pages_are_loaded_until_that_works_or_there_is_none(tmp_path: Path) -> None:
+    def listed(thread: str) -> Frame:
+        me = {"delivered_seq": 0, "read_seq": 0}
+        return {"thread_id": thread, "epoch": "e", "head_seq": 4000, "me": me}
+
+    server = Server(threads=[listed("t1"), listed("t2")])
+    server.statuses = {"/threads/t1/messages": [503], "/threads/t2/messages": [404]}
+
+    async with device(server, tmp_path) as client:
+        told = await until(client, lambda each: isinstance(each, Reloaded))
+        told += await until(client, lambda each: isinstance(each, Left)) if Left("t2") not in told else []
+        shown = client.messages("t1")
+
+    assert Left("t2") in told
+    assert [message["message"] for message in shown] == ["the whole text"]
+
+
+async def test_of_a_text_loaded_late_only_the_newest_counts(tmp_path: Path) -> None:
+    def about(seq: int, **fields: Any) -> Frame:
+        return {"seq": seq, "kind": "message.created", "about_seq": 3, **fields}
+
+    async def push(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        if frame["action"] == "sync":
+            cut = {"message_id": "m", "truncated": True}
+            where = {"thread_id": "t1", "epoch": "e", "re": frame["id"], "head_seq": 4}
+            await say(socket, type="events", events=[about(1, to_seq=3, **cut), about(4, **cut)], **where)
+            await up_to_date(server, socket, frame)
+
+    server = Server(push)
+    async with device(server, tmp_path) as client:
+        told = await until(client, lambda each: isinstance(each, Filled))
+        shown = client.messages("t1")
+
+    assert sum(isinstance(each, Filled) for each in told) == 1
+    assert [message["message"] for message in shown] == ["the whole text"]
+
+
+async def test_a_mistake_in_the_application_is_told_where_it_reads(tmp_path: Path) -> None:
+    async def broken() -> str:
+        raise RuntimeError("no token today")
+
+    async with Client("http://127.0.0.1:9/v1", "flora", "phone", broken, tmp_path / "store") as client:
+        with pytest.raises(ExceptionGroup):
+            await until(client, lambda each: False)

@@ -1,0 +1,299 @@
+"""When a device asks, pings, gives up and begins anew; what happens to threads is in the model's test."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from wedsync_client.frames import (
+    Applied,
+    Close,
+    Effect,
+    Frame,
+    Hint,
+    Load,
+    Page,
+    Place,
+    Queued,
+    Saved,
+    Transmit,
+)
+from wedsync_client.machine import Machine
+from wedsync_client.timing import Attempts, Timing
+
+TIMING = Timing()
+ME = {"delivered_seq": 0, "read_seq": 0}
+
+
+def machine(**saved: Any) -> Machine:
+    return Machine("flora", Saved(**saved), TIMING, Random(1))  # noqa: S311
+
+
+def frames(effects: list[Effect]) -> list[Frame]:
+    return [each.frame for each in effects if isinstance(each, Transmit)]
+
+
+def question(effects: list[Effect]) -> Frame:
+    [sync] = [frame for frame in frames(effects) if frame["action"] == "sync"]
+    return sync
+
+
+def synced(asked: Frame, **fields: Any) -> Frame:
+    told = {"type": "synced", "re": asked["id"], "threads": [], "gone": [], "more": False, "since": "s1"}
+    return {**told, **fields}
+
+
+def pushed(seq: int, **fields: Any) -> Frame:
+    event = {"seq": seq, "kind": "message.created"}
+    return {"type": "events", "thread_id": "t1", "epoch": "e", "head_seq": seq, "events": [event], **fields}
+
+
+def caught_up(**saved: Any) -> Machine:
+    device = machine(**saved)
+    device.received(synced(question(device.connected(0.0))), 0.0)
+    return device
+
+
+def test_sync_is_the_first_frame_with_all_cursors() -> None:
+    device = machine(since="s0", epoch="e", places={"t1": Place("e", 4, 4)}, queued=[Queued("t1", {})])
+
+    first, *_ = frames(device.connected(0.0))
+
+    assert first["action"] == "sync"
+    assert (first["since"], first["cursors"]) == ("s0", {"t1": {"epoch": "e", "seq": 4}})
+
+
+def test_it_asks_again_every_two_minutes() -> None:
+    device = caught_up()
+
+    assert [frame["action"] for frame in frames(device.tick(119.0))] == ["ping"]
+    assert question(device.tick(120.0))["since"] == "s1"
+
+
+def test_of_many_threads_those_that_are_behind_are_named_first() -> None:
+    places = {f"t{number}": Place("e", 5, 6 if number == 250 else 5) for number in range(300)}
+    device = machine(epoch="e", places=places)
+
+    cursors = question(device.connected(0.0))["cursors"]
+
+    assert len(cursors) == 200
+    assert "t250" in cursors
+
+
+def test_a_gap_is_given_a_moment_before_it_asks() -> None:
+    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+
+    assert frames(device.received(pushed(7), 10.0)) == []
+    assert device.deadline() == pytest.approx(10.25)
+    assert question(device.tick(10.25))["cursors"] == {"t1": {"epoch": "e", "seq": 4}}
+
+
+def test_an_answer_in_parts_counts_when_it_is_whole() -> None:
+    device = machine(since="s0")
+    asked = question(device.connected(0.0))
+    part = {"thread_id": "t1", "epoch": "e", "head_seq": 3, "me": ME}
+
+    device.received(synced(asked, threads=[part], more=True, since=None), 1.0)
+    again = question(device.tick(TIMING.answer))
+
+    assert again["since"] == "s0"
+    assert again["cursors"] == {"t1": {"epoch": "e", "seq": 0}}
+
+
+def test_a_token_that_is_not_the_servers_is_given_up() -> None:
+    device = machine(since="from elsewhere")
+    asked = question(device.connected(0.0))
+
+    device.received({"type": "error", "re": asked["id"], "code": "invalid"}, 0.0)
+
+    assert question(device.tick(TIMING.longest_pause))["since"] is None
+
+
+def test_trouble_of_the_server_is_waited_for() -> None:
+    device = machine(since="s0")
+    asked = question(device.connected(0.0))
+
+    device.received({"type": "error", "re": asked["id"], "code": "unavailable", "retry_after_ms": 3000}, 1.0)
+
+    assert frames(device.tick(3.9)) == []
+    assert question(device.tick(4.0))["since"] == "s0"
+
+
+def test_syncs_that_bring_nothing_become_rare() -> None:
+    device = machine(epoch="e", places={"t1": Place("e", 4, 9)})
+    now, asked = 0.0, question(device.connected(0.0))
+    pauses: list[float] = []
+
+    for _ in range(12):
+        device.received(synced(asked), now)
+        sent: list[Frame] = []
+        before = now
+        while not any(frame["action"] == "sync" for frame in sent):
+            now = device.deadline() or now
+            sent = frames(device.tick(now))
+        asked = next(frame for frame in sent if frame["action"] == "sync")
+        pauses.append(now - before)
+
+    assert sum(pauses[6:]) > sum(pauses[:6])
+    assert max(pauses) <= TIMING.longest_pause
+
+
+def test_a_long_thread_that_is_new_begins_at_its_newest_page() -> None:
+    device = machine()
+    asked = question(device.connected(0.0))
+    listed = {"thread_id": "t1", "epoch": "e", "head_seq": 4000, "me": ME}
+
+    effects = device.received(synced(asked, threads=[listed]), 1.0)
+    sync = question(device.loaded(Page("t1", "e", 4000, []), 2.0))
+
+    assert Load("t1") in effects
+    assert sync["cursors"] == {"t1": {"epoch": "e", "seq": 4000}}
+
+
+def test_pages_and_texts_that_were_not_loaded_are_loaded_by_the_next_process() -> None:
+    device = machine(epoch="e", places={"t1": Place("e", 4, loading=True)}, truncated=[Load("t2", 3, 3)])
+
+    effects = device.connected(0.0)
+
+    assert [each for each in effects if isinstance(each, Load)] == [Load("t1"), Load("t2", 3, 3)]
+
+
+def test_a_page_that_nobody_waits_for_changes_nothing() -> None:
+    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+
+    assert device.loaded(Page("t1", "e", 9, []), 1.0) == []
+    assert device.loaded(Page("t9", "e", 9, []), 1.0) == []
+    assert device.missing("t9") == []
+
+
+def test_late_answers_of_earlier_questions_say_nothing_of_what_is_not_there() -> None:
+    device = machine(epoch="e", places={"t1": Place("e", 4, 4)})
+    question(device.connected(0.0))
+    listed = {"thread_id": "t2", "epoch": "e", "head_seq": 3, "me": ME}
+    late = {"type": "synced", "re": "old", "threads": [listed], "gone": ["t1"], "more": False, "since": "x"}
+
+    device.received(late, 1.0)
+    device.received({"type": "resync_required", "re": "old", "thread_id": "t1", "epoch": "e"}, 1.0)
+    sync = question(device.tick(TIMING.answer))
+
+    assert sync["since"] is None
+    assert sync["cursors"].keys() == {"t1", "t2"}
+
+
+def test_a_void_that_reaches_back_begins_after_what_is_known() -> None:
+    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    void = {"seq": 2, "to_seq": 7, "kind": "void"}
+
+    effects = device.received(pushed(8, events=[{"seq": 8, "kind": "message.created"}, void]), 0.0)
+
+    applied = [each.event for each in effects if isinstance(each, Applied)]
+    assert [(each.seq, each.last) for each in applied] == [(5, 7), (8, 8)]
+
+
+def test_what_is_held_back_for_a_gap_has_an_end() -> None:
+    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+
+    for seq in range(6, 2000):
+        device.received(pushed(seq), 0.0)
+    applied = [each for each in device.received(pushed(5), 0.0) if isinstance(each, Applied)]
+
+    assert len(applied) == 1000
+
+
+def test_a_dead_line_is_closed_when_no_pong_comes() -> None:
+    device = caught_up()
+
+    assert frames(device.tick(60.0)) == [{"action": "ping"}]
+    assert device.deadline() == 68.0
+    assert device.tick(67.9) == []
+    assert device.tick(68.0) == [Close()]
+
+
+def test_any_frame_is_a_sign_of_life() -> None:
+    device = caught_up()
+    device.tick(60.0)
+
+    device.received({"type": "pong"}, 61.0)
+
+    assert Close() not in device.tick(68.0)
+
+
+def test_what_is_not_answered_is_asked_again_and_the_line_is_tried() -> None:
+    device = machine()
+    device.connected(0.0)
+
+    assert [frame["action"] for frame in frames(device.tick(10.0))] == ["ping", "sync"]
+
+
+def test_a_failure_of_the_gateway_and_unknown_frames_end_nothing() -> None:
+    device = caught_up()
+
+    assert device.received({"message": "Internal server error", "requestId": "r"}, 1.0) == []
+    typing = {"type": "typing", "thread_id": "t1"}
+    assert device.received(typing, 1.0) == [Hint(typing)]
+
+
+def test_a_bye_is_passed_on() -> None:
+    bye = {"type": "bye", "code": 4010, "retry": {"min_ms": 0, "max_ms": 1}}
+
+    assert Close(bye) in caught_up().received(bye, 1.0)
+
+
+def test_nothing_is_due_while_disconnected() -> None:
+    device = caught_up()
+
+    device.disconnected()
+
+    assert device.deadline() is None
+    assert device.tick(1000.0) == []
+
+
+def test_access_to_a_thread_that_is_not_known_was_lost_before() -> None:
+    lost = {"type": "access", "thread_id": "t1", "state": "revoked"}
+
+    assert caught_up().received(lost, 1.0) == []
+
+
+def test_receipts_are_cumulative_and_rare() -> None:
+    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    device.visible("t1")
+
+    now = frames(device.received(pushed(5), 5.0))
+    soon = frames(device.received(pushed(6), 5.1))
+    later = frames(device.tick(7.0))
+
+    assert [frame["action"] for frame in now] == ["ack", "read"]
+    assert soon == []
+    assert [frame.get("cursors") or frame["seq"] for frame in later] == [{"t1": 6}, 6]
+
+
+def test_each_failure_doubles_the_longest_wait_and_success_ends_that() -> None:
+    class Longest(Random):
+        def uniform(self, a: float, b: float) -> float:
+            return b
+
+    attempts = Attempts(TIMING, Longest())
+
+    waits = [attempts.delay() for _ in range(8)]
+    attempts.succeeded()
+
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert attempts.delay() == 0.5
+    assert attempts.asked_delay(1000, 20_000) == 20.0
+    assert attempts.renewal() == 112 * 60
+
+
+def test_sockets_count_as_refused_after_three_times_in_a_row() -> None:
+    attempts = Attempts(TIMING, Random(1))  # noqa: S311
+
+    for _ in range(2):
+        attempts.refused()
+    attempts.opened()
+    for _ in range(2):
+        attempts.refused()
+
+    assert not attempts.sockets_are_refused
+    attempts.refused()
+    assert attempts.sockets_are_refused

@@ -1,0 +1,265 @@
+"""The protocol against a model of the server: whatever the line does, each device ends with the log (R21)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from tests.fixtures.model_device import ModelDevice
+from tests.fixtures.model_server import Frame, ModelServer
+from wedsync_client.frames import Event
+from wedsync_client.machine import Machine
+from wedsync_client.replica import Replica
+from wedsync_client.threads import Threads
+
+PEOPLE = ("ana", "ben", "flora", "flora")  # the last of them has two devices
+THREADS = ("t1", "t2")
+
+devices = st.integers(0, len(PEOPLE) - 1)
+threads = st.sampled_from(THREADS)
+
+
+class World(RuleBasedStateMachine):
+    """Four devices of three people in two threads. `machine` is the client under test."""
+
+    machine: type[Machine] = Machine
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server = ModelServer()
+        self.restored = False
+        self.rewrite: Callable[[Frame], Frame] = lambda frame: frame
+        for thread in THREADS:
+            self.server.create(thread, *PEOPLE)
+        self.devices = [ModelDevice(self.server, user, self.machine, Random(0)) for user in PEOPLE]  # noqa: S311
+
+    @initialize()
+    def everybody_comes(self) -> None:
+        for device in self.devices:
+            self.ask(device, device.connect())
+
+    @rule(at=devices, thread=threads, count=st.integers(1, 3))
+    def write(self, at: int, thread: str, count: int) -> None:
+        for _ in range(count):
+            self.ask(self.devices[at], self.devices[at].write(thread, str(uuid4())))
+
+    @rule(thread=threads, number=st.integers(0, 9))
+    def edit(self, thread: str, number: int) -> None:
+        self.push(thread, self.server.edit(thread, number))
+
+    @rule(at=devices, number=st.integers(0, 9), times=st.sampled_from((1, 1, 1, 1, 2, 0)))
+    def something_arrives(self, at: int, number: int, times: int) -> None:
+        """In any order, twice, or never."""
+        device = self.devices[at]
+        if device.arriving:
+            frame = device.arriving.pop(number % len(device.arriving))
+            for _ in range(times):
+                self.ask(device, device.receive(frame))
+
+    @rule(at=devices)
+    def everything_arrives(self, at: int) -> None:
+        device = self.devices[at]
+        for frame in [*device.arriving]:
+            if frame in device.arriving:
+                device.arriving.remove(frame)
+                self.ask(device, device.receive(frame))
+
+    @rule(at=devices, thread=threads)
+    def something_is_sent_and_not_answered(self, at: int, thread: str) -> None:
+        """The function died after its commit, or its answer was lost; nobody was told."""
+        device = self.devices[at]
+        self.ask(device, device.write(thread, str(uuid4())), answered=False)
+
+    @rule(at=devices)
+    def a_page_is_loaded(self, at: int) -> None:
+        device = self.devices[at]
+        if device.loads:
+            self.ask(device, device.load())
+
+    @rule(at=devices, seconds=st.sampled_from((0.3, 3.0, 11.0, 61.0)))
+    def time_passes(self, at: int, seconds: float) -> None:
+        self.ask(self.devices[at], self.devices[at].wait(seconds))
+
+    @rule(at=devices)
+    def the_line_is_cut(self, at: int) -> None:
+        self.devices[at].cut()
+
+    @rule(at=devices)
+    def a_device_comes_back(self, at: int) -> None:
+        self.ask(self.devices[at], self.devices[at].connect())
+
+    @rule(at=devices)
+    def a_process_is_started_anew(self, at: int) -> None:
+        self.devices[at].restart()
+
+    @rule(thread=threads, user=st.sampled_from(("ben", "flora")))
+    def somebody_leaves(self, thread: str, user: str) -> None:
+        told = self.server.remove(thread, user)
+        self.push(thread, told)
+        for device in self.devices if told else ():
+            if device.user == user and device.online:
+                device.arriving.append({"type": "access", "thread_id": thread, "state": "revoked"})
+
+    @rule(thread=threads, user=st.sampled_from(("ben", "flora")))
+    def somebody_joins(self, thread: str, user: str) -> None:
+        self.push(thread, self.server.add(thread, user))
+
+    @rule(lost=st.integers(0, 4))
+    def the_database_is_restored(self, lost: int) -> None:
+        self.restored = True
+        self.server.restore(lost)
+        for device in self.devices:
+            device.cut()
+
+    @invariant()
+    def nobody_is_ahead_of_the_log(self) -> None:
+        for device in self.devices:
+            for thread in THREADS:
+                epoch, seq = device.application.place(thread) or (self.server.epoch, 0)
+                assert seq <= len(self.server.history[epoch][thread])
+
+    def teardown(self) -> None:
+        try:
+            self.the_line_gets_better()
+        finally:
+            for device in self.devices:
+                device.store.close()
+
+    def the_line_gets_better(self) -> None:
+        for _ in range(3):
+            self.settle()
+        for device in self.devices:
+            assert device.store.queued() == []
+            for thread in THREADS:
+                self.compare(device, thread)
+        for thread in THREADS:
+            self.each_message_is_there_once(thread)
+
+    def settle(self) -> None:
+        for device in self.devices:
+            if not device.online:
+                self.ask(device, device.connect())
+            self.ask(device, device.wait(61.0))
+        for _ in range(500):
+            busy = [device for device in self.devices if device.arriving or device.loads]
+            if not busy and not any(device.store.queued() for device in self.devices):
+                return
+            for device in self.devices:
+                if not device.online:
+                    self.ask(device, device.connect())
+                elif device.arriving:
+                    self.ask(device, device.receive(device.arriving.pop(0)))
+                elif device.loads:
+                    self.ask(device, device.load())
+                else:
+                    self.ask(device, device.wait(3.0))
+        raise AssertionError("the devices never come to rest")
+
+    def compare(self, device: ModelDevice, thread: str) -> None:
+        log = self.server.logs[thread]
+        if device.user not in log.members:
+            assert device.application.place(thread) is None
+            assert device.messages(thread) == []
+            return
+        assert device.application.place(thread) == (self.server.epoch, len(log.events))
+        kept = device.messages(thread)
+        loaded = [log.messages[seq] for seq in sorted(log.messages) if seq >= log.members[device.user]]
+        assert kept == loaded[len(loaded) - len(kept) :]
+        assert len(kept) >= min(len(loaded), 5)
+
+    def each_message_is_there_once(self, thread: str) -> None:
+        log = self.server.logs[thread]
+        stored = [log.messages[seq]["client_msg_id"] for seq in sorted(log.messages)]
+        assert len(stored) == len(set(stored))
+        for device in self.devices:
+            written = [
+                each
+                for where, each in device.written
+                if where == thread and each not in device.application.refused
+            ]
+            if not self.restored:
+                assert [each for each in stored if each in written] == written
+            assert device.user not in log.members or {*written} <= {*stored}
+
+    def ask(self, device: ModelDevice, frames: Iterable[Frame], *, answered: bool = True) -> None:
+        """The server does what it is asked; answers and pushes are on their way."""
+        for frame in frames:
+            if frame["action"] == "sync":
+                device.arriving += self.server.sync(device.user, frame) if answered else []
+            elif frame["action"] == "send":
+                answer, pushed = self.server.send(device.user, self.rewrite(frame))
+                if answered:
+                    device.arriving.append(answer)
+                    self.push(frame["thread_id"], pushed)
+            elif frame["action"] == "ping":
+                device.arriving.append({"type": "pong"})
+
+    def push(self, thread: str, frames: Iterable[Frame]) -> None:
+        for device in self.devices:
+            if device.online and device.user in self.server.logs[thread].members:
+                device.arriving += frames
+
+
+def client(kept_as: type[Replica]) -> type[Machine]:
+    """The client with another way to keep a thread."""
+    kept = type("OtherThreads", (Threads,), {"replica": kept_as})
+    return type("OtherMachine", (Machine,), {"threads": kept})
+
+
+class WithoutDedupe(Replica):
+    def is_known(self, event: Event) -> bool:
+        return False
+
+
+class WithoutGapBuffer(Replica):
+    def is_next(self, event: Event) -> bool:
+        return True
+
+
+class WithoutEpoch(Replica):
+    def is_same_log(self, epoch: str | None) -> bool:
+        return True
+
+
+class ForgetfulWorld(World):
+    """A client that makes a new client_msg_id for each attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rewrite = renamed
+
+
+def renamed(frame: Frame) -> Frame:
+    messages: list[dict[str, Any]] = [
+        {**message, "client_msg_id": f"{message['client_msg_id']} {uuid4()}"} for message in frame["messages"]
+    ]
+    return {**frame, "messages": messages}
+
+
+def test_every_device_ends_with_the_log_each_event_once_and_in_order() -> None:
+    run_state_machine_as_test(World, settings=settings(max_examples=120, stateful_step_count=60))
+
+
+@pytest.mark.parametrize("broken", [WithoutDedupe, WithoutGapBuffer, WithoutEpoch])
+def test_a_client_without_one_of_its_safeguards_is_found_out(broken: type[Replica]) -> None:
+    world = type("BrokenWorld", (World,), {"machine": client(broken)})
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(world, settings=LOOK)
+
+
+def test_a_client_that_sends_again_under_another_id_is_found_out() -> None:
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(ForgetfulWorld, settings=LOOK)
+
+
+LOOK = settings(
+    max_examples=500, stateful_step_count=60, derandomize=True, phases=(Phase.generate,), database=None
+)

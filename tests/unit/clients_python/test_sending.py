@@ -1,0 +1,160 @@
+"""Messages on their way out: batches, answers in part, refusals, and what is sent again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wedsync_client.frames import Frame, Queued, Refused, Sent
+from wedsync_client.sending import RETRY_SECONDS, Outbox
+
+ANSWER_SECONDS = 10.0
+
+
+def item(name: str, thread: str = "t1", text: str = "hello") -> Queued:
+    return Queued(thread, {"client_msg_id": name, "message": text})
+
+
+def outbox(*names: str) -> Outbox:
+    return Outbox([item(name) for name in names], ANSWER_SECONDS)
+
+
+def asked(box: Outbox, now: float = 0.0) -> list[list[str]]:
+    return [[each["client_msg_id"] for each in frame["messages"]] for frame in box.frames(now)]
+
+
+def answer(frame: Frame, *statuses: str, code: str | None = None) -> dict[str, Any]:
+    results = [
+        {"client_msg_id": message["client_msg_id"], "status": status, "seq": 5, "code": code}
+        for message, status in zip(frame["messages"], statuses, strict=True)
+    ]
+    return {"thread_id": frame["thread_id"], "re": frame["id"], "epoch": "e", "results": results}
+
+
+def refusal(frame: Frame, code: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "error", "re": frame["id"], "code": code, **fields}
+
+
+def test_each_thread_sends_one_batch_at_a_time() -> None:
+    box = Outbox([item("a"), item("b", "t2"), item("c")], ANSWER_SECONDS)
+
+    assert asked(box) == [["a", "c"], ["b"]]
+    box.add(item("d"))
+    assert asked(box, 1.0) == []
+
+
+def test_a_batch_has_twenty_messages_or_as_many_as_fit() -> None:
+    many = outbox(*(str(number) for number in range(30)))
+    large = Outbox([item(str(number), text="é" * 4000) for number in range(5)], ANSWER_SECONDS)
+
+    assert [len(batch) for batch in asked(many)] == [20]
+    assert [len(batch) for batch in asked(large)] == [2]
+
+
+def test_one_message_goes_however_large_it_is() -> None:
+    assert asked(Outbox([item("a", text="é" * 8000 * 2)], ANSWER_SECONDS)) == [["a"]]
+
+
+def test_what_is_not_answered_in_time_goes_again_first() -> None:
+    box = outbox("a", "b")
+    asked(box)
+    box.add(item("c"))
+
+    assert not box.is_overdue(9.9)
+    assert box.deadline() == ANSWER_SECONDS
+    assert box.is_overdue(10.0)
+    assert asked(box, 10.0) == [["a", "b", "c"]]
+
+
+def test_a_late_answer_settles_what_it_names_and_leaves_the_new_question_open() -> None:
+    box = outbox("a")
+    [first] = box.frames(0.0)
+    [second] = box.frames(10.0)
+
+    settled = list(box.answered(answer(first, "ok"), 11.0))
+    again = list(box.answered(answer(second, "duplicate"), 12.0))
+
+    assert settled == [Sent("t1", "a", 5, "e", duplicate=False)]
+    assert again == []
+    assert box.deadline() is None
+
+
+def test_what_was_skipped_stays_and_waits_a_moment() -> None:
+    box = outbox("a", "b", "c")
+    [frame] = box.frames(0.0)
+    stated = answer(frame, "ok", "error", "skipped")
+    stated["results"][1]["code"] = "unavailable"
+
+    settled = list(box.answered(stated, 1.0))
+
+    assert [type(each) for each in settled] == [Sent]
+    assert asked(box, 1.0) == []
+    assert asked(box, 1.0 + RETRY_SECONDS) == [["b", "c"]]
+
+
+def test_a_message_that_is_refused_leaves_the_others_alone() -> None:
+    box = outbox("a", "b")
+    [frame] = box.frames(0.0)
+    stated = answer(frame, "error", "ok")
+    stated["results"][0]["code"] = "conflict"
+
+    settled = list(box.answered(stated, 1.0))
+
+    assert settled == [Refused("t1", "a", "conflict"), Sent("t1", "b", 5, "e", duplicate=False)]
+
+
+def test_the_message_that_spoils_a_batch_is_found_one_by_one() -> None:
+    box = outbox("a", "b", "c")
+    [frame] = box.frames(0.0)
+    assert list(box.refused(refusal(frame, "invalid"), 0.0)) == []
+
+    refused: list[Refused] = []
+    sent: list[str] = []
+    for _ in range(3):
+        [frame] = box.frames(0.0)
+        [message] = frame["messages"]
+        if message["client_msg_id"] == "b":
+            refused += box.refused(refusal(frame, "invalid"), 0.0)
+        else:
+            sent += [each.client_msg_id for each in box.answered(answer(frame, "ok"), 0.0)]
+
+    assert sent == ["a", "c"]
+    assert refused == [Refused("t1", "b", "invalid")]
+    box.add(item("d"))
+    box.add(item("e"))
+    assert asked(box) == [["d", "e"]]
+
+
+def test_trouble_of_the_server_puts_a_batch_off() -> None:
+    box = outbox("a", "b")
+    [frame] = box.frames(0.0)
+
+    assert list(box.refused(refusal(frame, "rate_limited", retry_after_ms=4000), 1.0)) == []
+
+    assert asked(box, 4.9) == []
+    assert asked(box, 5.0) == [["a", "b"]]
+
+
+def test_a_failure_of_the_gateway_puts_everything_off() -> None:
+    box = outbox("a")
+    asked(box)
+
+    box.failed(1.0)
+
+    assert asked(box, 1.0 + RETRY_SECONDS) == [["a"]]
+
+
+def test_what_nobody_asked_changes_nothing() -> None:
+    box = outbox("a")
+
+    assert list(box.refused({"re": None, "code": "invalid"}, 0.0)) == []
+    unknown = {"thread_id": "t9", "re": "m1", "epoch": "e", "results": []}
+    assert list(box.answered(unknown, 0.0)) == []
+    assert asked(box) == [["a"]]
+
+
+def test_what_was_sent_before_is_offered_again_before_what_was_not() -> None:
+    box = outbox("c")
+
+    box.put_back([item("a"), item("b"), item("c")])
+
+    assert asked(box) == [["a", "b", "c"]]

@@ -1,0 +1,159 @@
+"""What outlives the process, and whom it belongs to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wedsync_client.frames import (
+    Applied,
+    Drop,
+    Event,
+    Keep,
+    Left,
+    Load,
+    Place,
+    Queued,
+    Refused,
+    Remember,
+    Sent,
+)
+from wedsync_client.store import KEPT_SECONDS, Store, StoreError
+
+NOW = 1_800_000_000.0
+
+
+def opened(folder: Path, person: str = "flora", now: float = NOW) -> Store:
+    return Store(folder / "store", person, now)
+
+
+def again(store: Store, folder: Path, now: float = NOW) -> Store:
+    store.close()
+    return opened(folder, now=now)
+
+
+def item(name: str) -> Queued:
+    return Queued("t1", {"client_msg_id": name, "message": "hello"})
+
+
+def told(seq: int, **fields: Any) -> Applied:
+    return Applied("t1", "e", Event.of({"seq": seq, "kind": "message.created", **fields}))
+
+
+def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    place = Place("e", 4, 5, 3, 2, loading=True)
+    with store.transaction():
+        store.write(Keep("t1", place), NOW)
+        store.write(Remember("since", "e"), NOW)
+        store.write(told(4, message={"seq": 4, "message": "é"}), NOW)
+        store.queue(item("a"))
+
+    saved = (store := again(store, tmp_path)).saved()
+
+    assert (saved.since, saved.epoch, saved.places) == ("since", "e", {"t1": place})
+    assert saved.queued == [item("a")]
+    assert store.messages("t1") == [{"seq": 4, "message": "é"}]
+    store.close()
+
+
+def test_what_was_answered_is_offered_again_for_seven_days_after_a_restore(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    for name in ("old", "sent", "other", "refused", "waiting"):
+        store.queue(item(name))
+    store.write(Sent("t1", "old", 2, "e", duplicate=False), NOW - KEPT_SECONDS)
+    store.write(Sent("t1", "sent", 3, "e", duplicate=False), NOW)
+    store.write(Sent("t1", "other", 4, "e2", duplicate=False), NOW)
+    store.write(Refused("t1", "refused", "invalid"), NOW)
+
+    assert store.reoffer("e2", NOW) == [item("sent")]
+    assert store.queued() == [item("sent"), item("waiting")]
+    assert store.reoffer("e2", NOW) == []
+    store = again(store, tmp_path, NOW + KEPT_SECONDS)
+    assert store.reoffer("e3", NOW) == []
+    store.close()
+
+
+def test_a_message_without_epoch_counts_for_the_one_that_is_known(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.queue(item("a"))
+    store.write(Remember("since", "e"), NOW)
+
+    store.write(Sent("t1", "a", 2, None, duplicate=False), NOW)
+
+    assert store.reoffer("e", NOW) == []
+    assert store.reoffer("e2", NOW) == [item("a")]
+    store.close()
+
+
+def test_a_text_is_awaited_until_something_newer_is_known(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.write(told(4, message_id="m", truncated=True), NOW)
+
+    assert store.saved().truncated == [Load("t1", 4, 4)]
+    assert store.awaits(Load("t1", 4, 4))
+    store.write(told(9, message_id="m", truncated=True, about_seq=4), NOW)
+    assert not store.awaits(Load("t1", 4, 4))
+    store.write(told(10, message={"seq": 4, "message": "short"}), NOW)
+    assert not store.awaits(Load("t1", 4, 9))
+    store.close()
+
+
+@pytest.mark.parametrize(("effect", "places"), [(Left("t1"), ["t1"]), (Drop("t1"), [])])
+def test_of_a_lost_thread_nothing_is_kept_to_read(
+    tmp_path: Path, effect: Left | Drop, places: list[str]
+) -> None:
+    store = opened(tmp_path)
+    store.write(Keep("t1", Place("e", 4)), NOW)
+    store.write(told(4, message={"seq": 4}), NOW)
+
+    store.write(effect, NOW)
+
+    assert store.messages("t1") == []
+    assert [*store.saved().places] == places
+    store.close()
+
+
+def test_a_step_is_stored_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+
+    def step() -> None:
+        with store.transaction():
+            store.queue(item("a"))
+            store.queue(item("a"))
+
+    with pytest.raises(sqlite3.IntegrityError):
+        step()
+
+    assert store.queued() == []
+    store.close()
+
+
+def another_person(folder: Path) -> Store:
+    opened(folder).close()
+    return opened(folder, "carlo")
+
+
+def no_database(folder: Path) -> Store:
+    (folder / "store").write_text("no database" * 1000)
+    return opened(folder)
+
+
+def two_processes(folder: Path) -> Store:
+    first = opened(folder)
+    try:
+        return opened(folder)
+    finally:
+        first.close()
+
+
+@pytest.mark.parametrize("attempt", [another_person, no_database, two_processes])
+def test_a_file_that_is_not_this_devices_alone_is_refused(
+    tmp_path: Path, attempt: Callable[[Path], Store]
+) -> None:
+    with pytest.raises(StoreError):
+        attempt(tmp_path)
