@@ -85,7 +85,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("GET", "/threads"): Operation(
         "The caller's threads, the latest activity first",
-        {200: threads.ThreadPage},
+        {200: threads.ThreadPage, 304: None},
         (422,),
         query=models.ThreadQuery,
     ),
@@ -122,7 +122,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("GET", "/threads/{thread_id}/messages"): Operation(
         "A page of messages by ascending seq; without an anchor the newest",
-        {200: messages.MessagePage},
+        {200: messages.MessagePage, 304: None},
         (404, 422),
         query=models.MessageQuery,
     ),

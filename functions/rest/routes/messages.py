@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import conditional
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from request import answer, body, principal, query
@@ -16,7 +17,8 @@ router = APIGatewayRouter()
 
 @router.get("/threads/<thread_id>/messages")
 def list_messages(thread_id: str) -> Response[str]:
-    return answer(200, messages.page(principal(router), parse_uuid(thread_id), query(router, MessageQuery)))
+    shown = messages.page(principal(router), parse_uuid(thread_id), query(router, MessageQuery))
+    return conditional.page(router, shown)
 
 
 @router.post("/threads/<thread_id>/messages")

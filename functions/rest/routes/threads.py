@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import conditional
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from request import answer, body, principal, query
@@ -16,7 +17,7 @@ router = APIGatewayRouter()
 
 @router.get("/threads")
 def list_threads() -> Response[str]:
-    return answer(200, threads.page(principal(router), query(router, ThreadQuery)))
+    return conditional.page(router, threads.page(principal(router), query(router, ThreadQuery)))
 
 
 @router.post("/threads")
