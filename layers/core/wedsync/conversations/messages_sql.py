@@ -11,9 +11,8 @@ LOCK: Final[LiteralString] = "select id from communication_threads where id = %(
 # Without a verdict of ok nothing is written and no seq is taken; all_or_nothing refuses the whole transaction then.
 SEND: Final[LiteralString] = """
     with thread as (
-        select t.id, t.status, p.role, m.role as wedding_role
+        select t.id, t.status, m.role as wedding_role
           from communication_threads t
-          left join thread_participants p on p.thread_id = t.id and p.user_id = (select app.user_id()) and p.left_at is null
           left join wedding_members m on m.wedding_id = t.wedding_id and m.user_id = (select app.user_id())
          where t.id = %(thread_id)s
     ), known as (
@@ -22,7 +21,7 @@ SEND: Final[LiteralString] = """
         select case
                  when known.fingerprint = %(fingerprint)s then 'duplicate'
                  when known.id is not null then 'reused'
-                 when thread.role is null or thread.role = 'observer' then 'not_a_poster'
+                 when not app.may(thread.id, 'post') then 'not_a_poster'
                  when thread.status <> 'active' then 'not_active'
                  when %(priority_level)s = 'emergency' and thread.wedding_role not in ('couple', 'planner') then 'not_a_host'
                  when %(parent_message_id)s::uuid is not null and not exists (
