@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from once import once
 from request import answer, body, principal
 
 from wedsync.conversations import participants
@@ -21,8 +22,13 @@ def list_participants(thread_id: str) -> Response[str]:
 
 @router.post("/threads/<thread_id>/participants")
 def add_participant(thread_id: str) -> Response[str]:
-    added = participants.add(principal(router), parse_uuid(thread_id), body(router, AddedParticipant))
-    return answer(201, deliver(added))
+    thread, new = parse_uuid(thread_id), body(router, AddedParticipant)
+    return once(
+        router,
+        lambda who: answer(201, deliver(participants.add(who, thread, new))),
+        lambda who, known: answer(known.status, participants.one(who, thread, new.user_id)),
+        status=201,
+    )
 
 
 @router.delete("/threads/<thread_id>/participants/<user_id>")

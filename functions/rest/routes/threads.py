@@ -5,10 +5,12 @@ from __future__ import annotations
 import conditional
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from once import once
 from request import answer, body, principal, query
 
 from wedsync.conversations import cursors, threads
 from wedsync.conversations.models import Cursor, NewThread, ThreadQuery
+from wedsync.conversations.resources import Thread
 from wedsync.platform.ids import parse_uuid
 from wedsync.realtime.broadcast import deliver
 
@@ -22,8 +24,17 @@ def list_threads() -> Response[str]:
 
 @router.post("/threads")
 def create_thread() -> Response[str]:
-    made = deliver(threads.create(principal(router), body(router, NewThread)))
-    return answer(201, made, {"Location": f"/v1/threads/{made['id']}"})
+    new = body(router, NewThread)
+
+    def shown(made: Thread) -> Response[str]:
+        return answer(201, made, {"Location": f"/v1/threads/{made['id']}"})
+
+    return once(
+        router,
+        lambda who: shown(deliver(threads.create(who, new))),
+        lambda who, known: shown(threads.get(who, known.made)),
+        status=201,
+    )
 
 
 @router.get("/threads/<thread_id>")

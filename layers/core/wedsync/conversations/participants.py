@@ -38,6 +38,14 @@ def everyone(who: Caller, thread_id: UUID) -> ParticipantList:
     return {"data": [resources.participant(row) for row in rows], "next_cursor": None}
 
 
+def one(who: Caller, thread_id: UUID, user_id: UUID) -> resources.Participant:
+    """One person of a thread. Raises NotFound if the thread is hidden, or he is not in it."""
+    for person in everyone(who, thread_id)["data"]:
+        if person["user_id"] == str(user_id):
+            return person
+    raise NotFound
+
+
 def add(who: Caller, thread_id: UUID, new: AddedParticipant) -> Committed[resources.Participant]:
     """Add a person with as much history as asked for (R6, R11).
 

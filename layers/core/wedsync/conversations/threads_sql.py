@@ -51,8 +51,9 @@ PAGE: Final[LiteralString] = (
 )
 
 CREATE: Final[LiteralString] = """
-    select * from app.create_thread(%(id)s, %(wedding_id)s, %(subject)s, %(thread_type)s, %(priority_level)s, %(visibility)s,
-                                    %(wedding_context)s, %(metadata)s, %(people)s, %(roles)s)
+    select made.*, app.keep_answer(%(id)s)
+      from app.create_thread(%(id)s, %(wedding_id)s, %(subject)s, %(thread_type)s, %(priority_level)s, %(visibility)s,
+                             %(wedding_context)s, %(metadata)s, %(people)s, %(roles)s) made
 """
 
 PARTICIPANTS: Final[LiteralString] = "select * from app.participants(%(thread_id)s)"

@@ -17,6 +17,7 @@ from psycopg.rows import DictRow, dict_row
 
 from wedsync.platform import aws, context
 from wedsync.platform.db_errors import problem_of
+from wedsync.platform.idempotency import Keyed
 from wedsync.platform.settings import settings
 
 CONNECT_SECONDS = 2
@@ -39,16 +40,24 @@ def transaction(who: context.Caller, *statements: Statement) -> list[Rows]:
     All of them are sent at once: none can use what another answered, but each sees what those before it did.
     Raises the Problem that a WSnnn state of the schema's functions stands for, Unavailable when the database
     cannot be reached or gives up, psycopg.Error for a defect of ours. After Unavailable the transaction may
-    or may not have happened: repeating it is safe only with an idempotent key.
+    or may not have happened: repeating it is safe only with an idempotent key. Raises Answered for a `Keyed`
+    caller whose act is done.
     """
     enter: Statement = ("select app.enter(%(context)s)", {"context": context.sign(who)})
+    claim = [who.claim()] if isinstance(who, Keyed) else []
     connection, opening = _connected()
     try:
-        rows = _run(connection, [*opening, _BEGIN, enter, *statements, _COMMIT])
+        rows = _run(connection, [*opening, _BEGIN, enter, *claim, *statements, _COMMIT])
     except psycopg.Error as error:
         _recover(connection, checked=not opening)
         raise problem_of(error) from error
-    return rows[len(opening) + 2 : -1]
+    return rows[len(opening) + 2 + len(claim) : -1]
+
+
+def claim(who: context.Caller) -> None:
+    """Claim the key of a caller who has one, for an act that is no transaction and may be repeated until it is done."""
+    if isinstance(who, Keyed):
+        transaction(who)
 
 
 def _run(connection: psycopg.Connection[DictRow], statements: Sequence[Statement]) -> list[Rows]:
