@@ -57,7 +57,7 @@ test-fast: $(TESTING) ## Run the unit and database tests
 	$(BIN)/python -m pytest tests/unit tests/database $(ARGS)
 
 .PHONY: check
-check: format-check lint imports types template sizes ## Everything CI runs
+check: format-check lint lint-api imports types template sizes ## Everything CI runs
 	$(MAKE) --jobs=2 --output-sync=target coverage elsewhere ARGS=--hypothesis-profile=gate
 
 .PHONY: format
@@ -72,6 +72,16 @@ format-check: .venv/.dev
 .PHONY: lint
 lint: .venv/.dev ## Look for defects with ruff
 	$(BIN)/ruff check .
+
+.PHONY: lint-api
+ifneq ($(shell type -p npm),)
+lint-api: .tools/spectral/.installed ## Lint the API's description with Spectral and OWASP's rules, where there is npm
+	cp tools/spectral/ruleset.yaml $(<D)
+	$(<D)/node_modules/.bin/spectral lint --ruleset $(<D)/ruleset.yaml --quiet docs/openapi.json
+else
+lint-api:
+	@echo "lint-api: skipped, there is no npm on this machine"
+endif
 
 .PHONY: imports
 imports: .venv/.dev ## Check who may import whom
@@ -152,6 +162,14 @@ $(UV): requirements/uv.txt | .venv/bin/python
 	rm -rf $(@D)
 	$(UV) venv --quiet --python $(BIN)/python $(@D)
 	$(install) --python $(@D)/bin/python --requirement $<
+	touch $@
+
+# Pinned with hashes too; the lock says nothing of where packages came from.
+.tools/spectral/.installed: tools/spectral/package.json tools/spectral/package-lock.json
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
 # Third-party packages of a layer or a function, for local workers: they see these and the source, nothing else.
