@@ -78,12 +78,7 @@ def _limit_text(name: str, schema: dict[str, Any]) -> None:
         schema["maxLength"] = CHARACTERS[lower]
     elif lower == "at" or lower.endswith(("_at", "_until")):
         schema |= TIME
-    elif (
-        lower == "id"
-        or lower.endswith(("_id", "_by", "_ids"))
-        and lower != "provider_id"
-        or lower in ("mentions", "gone")
-    ):
+    elif lower in ("id", "mentions", "gone") or lower.endswith(("_id", "_by", "_ids")):
         schema |= ID
     else:
         schema["maxLength"] = OTHER
