@@ -23,8 +23,8 @@ from wedsync.platform.idempotency import Keyed
 
 CLAIM: Final[LiteralString] = "select app.claim_key(%(key)s, 'POST /threads', %(fingerprint)s, 201)"
 CREATE: Final[LiteralString] = (
-    "select app.keep_answer(%(id)s) from app.create_thread(%(id)s, %(wedding)s, 'Flowers', 'general', 'normal', "
-    "'participants', '{}', '{}', '{}', '{}')"
+    "select app.keep_answer(%(id)s) from app.create_thread(%(id)s, %(wedding)s, null, 'Flowers', 'general', "
+    "'normal', 'participants', false, '{}', '{}', '{}', '{}')"
 )
 FLOWERS = {
     "wedding_id": str(WEDDING),

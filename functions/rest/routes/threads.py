@@ -11,6 +11,7 @@ from request import answer, body, principal, query
 from wedsync.conversations import cursors, threads
 from wedsync.conversations.models import Cursor, NewThread, ThreadQuery
 from wedsync.conversations.resources import Thread
+from wedsync.platform.context import Caller
 from wedsync.platform.ids import parse_uuid
 from wedsync.realtime.broadcast import deliver
 
@@ -26,20 +27,23 @@ def list_threads() -> Response[str]:
 def create_thread() -> Response[str]:
     new = body(router, NewThread)
 
-    def shown(made: Thread) -> Response[str]:
-        return answer(201, made, {"Location": f"/v1/threads/{made['id']}"})
+    def shown(status: int, made: Thread) -> Response[str]:
+        location = {"Location": f"/v1/threads/{made['id']}"}
+        return conditional.versioned(router, status, made, made["version"], location)
+
+    def create(who: Caller) -> Response[str]:
+        created = threads.create(who, new)
+        return shown(201 if created.changes else 200, deliver(created))
 
     return once(
-        router,
-        lambda who: shown(deliver(threads.create(who, new))),
-        lambda who, known: shown(threads.get(who, known.made)),
-        status=201,
+        router, create, lambda who, known: shown(known.status, threads.get(who, known.made)), status=201
     )
 
 
 @router.get("/threads/<thread_id>")
 def get_thread(thread_id: str) -> Response[str]:
-    return answer(200, threads.get(principal(router), parse_uuid(thread_id)))
+    found = threads.get(principal(router), parse_uuid(thread_id))
+    return conditional.versioned(router, 200, found, found["version"])
 
 
 @router.put("/threads/<thread_id>/read")

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from wedsync.platform.ids import CANONICAL
 from wedsync.trust.sanitising import normalise
+from wedsync.platform.written_times import Day
 
 MESSAGE_CHARACTERS = 8_000
 SUBJECT_CHARACTERS = 200
@@ -35,6 +36,7 @@ MessagePriority = Literal["low", "normal", "high", "urgent", "emergency"]
 Visibility = Literal["participants", "hosts"]
 Role = Literal["owner", "participant", "observer"]
 
+Permission = Literal["read", "post", "react", "pin", "invite", "manage"]
 
 def _clean_message(text: str) -> str:
     cleaned = normalise(text)
@@ -135,6 +137,8 @@ class NewThread(Stated):
     def _each_person_once(self) -> NewThread:
         if len({person.user_id for person in self.participants}) != len(self.participants):
             raise ValueError("a person is listed twice")
+    natural_key: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")] | None = None
+    surprise: bool = Field(default=False, strict=True)
         return self
 
 
@@ -146,6 +150,12 @@ class FromSeq(Stated):
 
 class AddedParticipant(Stated):
     """Somebody to add to a thread, and how much of its history he sees (R6)."""
+    @model_validator(mode="after")
+    def _no_surprise_for_hosts(self) -> NewThread:
+        if self.surprise and self.visibility == "hosts":
+            raise ValueError("a surprise is not for the hosts to see")
+        return self
+
 
     user_id: Id
     role: Role = "participant"
@@ -164,7 +174,13 @@ class ThreadQuery(Stated):
 
     wedding_id: Id | None = None
     thread_type: ThreadType | None = None
-    status: Status | None = None
+    status: Literal["active", "closed", "archived", "frozen", "all"] | None = None
+    priority_level: ThreadPriority | None = None
+    participant: Id | None = None
+    unread: bool = False
+    wedding_from: Day | None = None
+    wedding_to: Day | None = None
+    sort: Literal["-last_activity", "wedding_date"] = "-last_activity"
     limit: int = Field(default=50, ge=1, le=PAGE)
     cursor: str | None = Field(default=None, min_length=1, max_length=500)
 

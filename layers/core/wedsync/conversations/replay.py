@@ -85,7 +85,7 @@ def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int
     lost = {row["thread_id"] for row in gone} | (cursors.keys() - known)
     return Replay(
         threads,
-        tuple(_changed(row) for row in changed),
+        tuple(changed_thread(row) for row in changed),
         tuple(sorted(lost)),
         signed.encode("since", [epoch, xmin]),
     )
@@ -98,7 +98,8 @@ def _token(since: str | None) -> tuple[str | None, int | None]:
     return epoch, xmin
 
 
-def _changed(row: Mapping[str, Any]) -> ChangedThread:
+def changed_thread(row: Mapping[str, Any]) -> ChangedThread:
+    """From a row of `threads_sql.CHANGED_THREAD`."""
     return {
         "thread_id": str(row["thread_id"]),
         "epoch": row["epoch"],

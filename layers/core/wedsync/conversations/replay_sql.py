@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-from wedsync.conversations.threads_sql import MINE
+from wedsync.conversations.threads_sql import CHANGED_THREAD
 
 # The horizon comes first: whatever commits later is found again by the next sync (R19).
 HORIZON: Final[LiteralString] = """
@@ -30,11 +30,7 @@ EVENTS: Final[LiteralString] = """
 
 # Everything, or what changed since the horizon of an earlier sync.
 CHANGED: Final[LiteralString] = (
-    """
-    select t.id as thread_id, app.epoch() as epoch, t.last_seq as head_seq, p.role, p.read_seq, p.delivered_seq, p.muted_until, w.windows
-      from communication_threads t
-"""
-    + MINE
+    CHANGED_THREAD
     + """
      where %(since)s::bigint is null or t.changed_xid >= %(since)s or p.changed_xid >= %(since)s
         or exists (select from thread_access a

@@ -11,20 +11,18 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from wedsync.conversations.models import MessagePriority, Role, Status, ThreadPriority, ThreadType, Visibility
+from wedsync.conversations.models import MessagePriority, Permission, Role, Status, ThreadPriority, ThreadType, Visibility
 from wedsync.platform.clock import rfc3339
-
-PERMISSIONS: Mapping[str, list[str]] = {
-    "owner": ["read", "post", "manage"],
-    "participant": ["read", "post"],
-    "observer": ["read"],
-}
 
 
 class Me(TypedDict):
-    """The caller's own place in a thread; `role` is null for an implicit host (R10)."""
+    """The caller's own place in a thread; `role` is null for an implicit host (R10).
+
+    `permissions` is what he may do, by his role or his own, within the rules of the thread's type.
+    """
 
     role: Role | None
+    permissions: list[Permission]
     read_seq: int
     delivered_seq: int
     windows: list[tuple[int, int | None]]
@@ -38,13 +36,17 @@ class Thread(TypedDict):
     subject: str
     thread_type: ThreadType
     status: Status
+    natural_key: str | None
     priority_level: ThreadPriority
     visibility: Visibility
     wedding_context: dict[str, Any]
+    status_reason: str | None
     metadata: dict[str, Any]
     created_by: str
+    surprise: bool
     created_at: str
     updated_at: str
+    version: int
     last_seq: int
     epoch: str
     last_activity_at: str
@@ -55,7 +57,8 @@ class Thread(TypedDict):
 class Participant(TypedDict):
     user_id: str
     role: Role
-    permissions: list[str]
+    permissions: list[Permission]
+    version: int
     added_by: str
     added_at: str
     left_at: str | None
@@ -97,7 +100,7 @@ def moment(value: datetime | None) -> str | None:
 
 
 def me(row: Mapping[str, Any]) -> Me:
-    """From a row with role, read_seq, delivered_seq, windows, muted_until."""
+    """From a row with the columns of `threads_sql.ME`."""
     return {
         "role": row["role"],
         "read_seq": row["read_seq"] or 0,
@@ -108,6 +111,7 @@ def me(row: Mapping[str, Any]) -> Me:
 
 
 def thread(row: Mapping[str, Any]) -> Thread:
+        "permissions": row["permissions"],
     """From a row of `threads_sql.PAGE` or `threads_sql.ONE`."""
     return {
         "id": str(row["id"]),
@@ -124,19 +128,24 @@ def thread(row: Mapping[str, Any]) -> Thread:
         "created_at": rfc3339(row["created_at"]),
         "updated_at": rfc3339(row["updated_at"]),
         "last_seq": row["last_seq"],
+        "natural_key": row["natural_key"],
         "epoch": row["epoch"],
         "last_activity_at": rfc3339(row["last_activity_at"]),
         "unread_count": row["unread_count"],
+        "status_reason": row["status_reason"],
         "me": me(row),
     }
+        "surprise": row["surprise"],
 
 
+        "version": row["version"],
 def participant(row: Mapping[str, Any]) -> Participant:
     """From a row of `app.participants`."""
     return {
         "user_id": str(row["user_id"]),
         "role": row["role"],
-        "permissions": PERMISSIONS[row["role"]],
+        "permissions": row["permissions"],
+        "version": row["version"],
         "added_by": str(row["added_by"]),
         "added_at": rfc3339(row["added_at"]),
         "left_at": moment(row["left_at"]),
