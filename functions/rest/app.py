@@ -12,36 +12,14 @@ import browsers
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from request import HEADERS
-from routes import (
-    devices,
-    directory,
-    health,
-    me,
-    messages,
-    notifications,
-    participants,
-    receipts,
-    threads,
-    tickets,
-)
+from routes import ROUTERS
 
 from wedsync.platform.errors import Internal, NotFound, Problem, problem_body
 from wedsync.platform.observability import bind, logger
 
 app = APIGatewayRestResolver(cors=browsers.cors())
 app.use([browsers.refuse_foreign_origins])
-for router in (
-    devices.router,
-    directory.router,
-    health.router,
-    me.router,
-    messages.router,
-    notifications.router,
-    participants.router,
-    receipts.router,
-    threads.router,
-    tickets.router,
-):
+for router in ROUTERS:
     app.include_router(router)
 
 

@@ -56,3 +56,8 @@ def mark_read(thread_id: str) -> Response[str]:
 def mark_delivered(thread_id: str) -> Response[str]:
     stated = body(router, Cursor)
     return answer(200, cursors.delivered(principal(router), parse_uuid(thread_id), stated.epoch, stated.seq))
+
+
+@router.put("/threads/<thread_id>/unread")
+def mark_unread(thread_id: str) -> Response[str]:
+    return answer(200, cursors.mark_unread(principal(router), parse_uuid(thread_id)))

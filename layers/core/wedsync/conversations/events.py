@@ -96,7 +96,7 @@ def event(row: Mapping[str, Any], message: Message | None) -> Event:
 
 
 def _too_large(message: Message) -> bool:
-    if len(message["message"]) + len(message["message_html"]) < _SURELY_SMALL:
+    if len(message["message"]) + len(message["message_html"]) < _SURELY_SMALL and not message["reactions"]:
         return False
     return len(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()) > EVENT_BYTES
 

@@ -13,13 +13,18 @@ HORIZON: Final[LiteralString] = """
 
 # One row per event, or one without an event for a thread that has none for the caller; walks (thread_id, seq).
 EVENTS: Final[LiteralString] = """
-    select m.*, t.id as in_thread, t.last_seq as head_seq, to_jsonb(w.windows) as windows,
-           e.seq, e.kind, e.at, e.actor_id, e.user_id, e.data
+    select m.*, t.id as in_thread, t.last_seq as head_seq, to_jsonb(w.windows) as windows, v.withheld,
+           e.seq, e.kind, e.at, e.actor_id, e.user_id,
+           case when e.kind like 'thread.%%' then e.data || jsonb_build_object('thread', app.thread_facts(t)) else e.data end as data
       from unnest(%(thread_ids)s::uuid[], %(seqs)s::bigint[]) stated (thread_id, seq)
       join communication_threads t on t.id = stated.thread_id
      cross join lateral (
-            select array_agg(array[a.from_seq, a.to_seq]) as windows
+            select array_agg(array[a.from_seq, a.to_seq]) as windows,
+                   bool_or(a.from_seq = 1 and a.to_seq = 9223372036854775807) as whole
               from thread_access a where a.user_id = (select app.user_id()) and a.thread_id = t.id) w
+     cross join lateral (
+            select case when w.whole then '{}' else app.withheld(t.id, stated.seq, least(t.last_seq, stated.seq + %(gap)s)) end as withheld
+            offset 0) v
       left join lateral (
             select * from thread_events l
              where l.thread_id = t.id and l.seq > stated.seq and t.last_seq - stated.seq <= %(gap)s

@@ -64,12 +64,12 @@ def page(who: Caller, query: NotificationQuery) -> NotificationPage:
         "preview": PREVIEW_CHARACTERS,
     }
     rows, (left,) = transaction(who, (inbox_sql.PAGE, asked), _COUNTS)
-    shown = rows[: query.limit]
-    more = len(rows) > query.limit
-    last = [shown[-1]["created_at"].isoformat(), str(shown[-1]["id"])] if more else []
+    shown, following = cursors.cut(
+        "notifications", rows, query.limit, lambda row: [row["created_at"].isoformat(), str(row["id"])]
+    )
     return {
         "data": [_notification(row) for row in shown],
-        "next_cursor": cursors.encode("notifications", last) if more else None,
+        "next_cursor": following,
         **_counts(left),
     }
 
