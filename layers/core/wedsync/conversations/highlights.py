@@ -12,7 +12,7 @@ _BEFORE = 60
 
 
 def highlight(text: str, found: frozenset[str]) -> str:
-    """A piece of `text` from shortly before the first of the `found` words, which are folded; those words are marked."""
+    """A piece of `text` from shortly before the first of the `found` (folded) words on, with these words marked."""
     words = [word for word in WORD.finditer(text) if not found.isdisjoint(fold(word[0]).split())]
     start, end = _piece(text, words[0].start() if words else 0)
     parts = ["…"] if start else []
