@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import conditional
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from once import once
 from request import answer, body, principal
 
 from wedsync.conversations import message_acts
@@ -60,7 +61,12 @@ def unpin_message(message_id: str) -> Response[str]:
 
 @router.post("/messages/<message_id>/ack")
 def acknowledge_message(message_id: str) -> Response[str]:
-    return answer(200, deliver(message_acts.acknowledge(principal(router), parse_uuid(message_id))))
+    message = parse_uuid(message_id)
+    return once(
+        router,
+        lambda who: answer(200, deliver(message_acts.acknowledge(who, message))),
+        lambda who, _: answer(200, message_acts.get(who, message)),
+    )
 
 
 def _react(message_id: str, emoji: str, *, present: bool) -> Response[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from once import once
 from request import answer, body, principal, query
 
 from wedsync.conversations import scheduled
@@ -15,8 +16,17 @@ router = APIGatewayRouter()
 
 @router.post("/threads/<thread_id>/scheduled-messages")
 def schedule_message(thread_id: str) -> Response[str]:
-    made = scheduled.schedule(principal(router), parse_uuid(thread_id), body(router, LaterMessage))
-    return answer(201, made, {"Location": f"/v1/scheduled-messages/{made['id']}"})
+    thread, later = parse_uuid(thread_id), body(router, LaterMessage)
+
+    def shown(made: scheduled.ScheduledMessage) -> Response[str]:
+        return answer(201, made, {"Location": f"/v1/scheduled-messages/{made['id']}"})
+
+    return once(
+        router,
+        lambda who: shown(scheduled.schedule(who, thread, later)),
+        lambda who, known: shown(scheduled.get(who, known.made)),
+        status=201,
+    )
 
 
 @router.get("/threads/<thread_id>/scheduled-messages")

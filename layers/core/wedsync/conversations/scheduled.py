@@ -22,8 +22,9 @@ from wedsync.platform.ids import uuid7
 ScheduledStatus = Literal["waiting", "sending", "sent", "needs_attention"]
 
 _SCHEDULE: Final[LiteralString] = """
-    select * from app.schedule_message(%(id)s, %(thread_id)s, %(stated)s, %(send_at)s, %(offset_days)s,
-                                       %(wall_time)s::time)
+    select made.*, app.keep_answer(made.id)
+      from app.schedule_message(%(id)s, %(thread_id)s, %(stated)s, %(send_at)s, %(offset_days)s,
+                                %(wall_time)s::time) made
 """
 _DELETE: Final[LiteralString] = "select app.delete_scheduled_message(%(id)s)"
 _VISIBLE: Final[LiteralString] = "select id from communication_threads where id = %(thread_id)s"
