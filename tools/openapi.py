@@ -29,6 +29,7 @@ TAGS = {
     "messages": "Single messages: what they say, what became of them, what people make of them",
     "search": "Finding threads and messages",
     "notifications": "The caller's inbox",
+    "scheduled-messages": "Messages that are sent later",
     "me": "The caller, his devices and his counters",
     "realtime": "Tickets for the WebSocket",
     "directory": "People, organizations and weddings, as the platform's back end states them",
