@@ -27,6 +27,7 @@ EXAMPLES = ROOT / "docs" / "examples.json"
 TAGS = {
     "threads": "Conversations of a wedding: their settings, their people and their messages",
     "messages": "Single messages: what they say, what became of them, what people make of them",
+    "scheduled-messages": "What the caller has sent later",
     "search": "Finding threads and messages",
     "notifications": "The caller's inbox",
     "scheduled-messages": "Messages that are sent later",
@@ -163,10 +164,7 @@ def _name(method: str, path: str) -> str:
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": answers.path_schema(name)}
-        for name in re.findall(r"{(\w+)}", path)
-    ]
+    return [answers.path_parameter(name) for name in re.findall(r"{(\w+)}", path)]
 
 
 def _query_parameters(model: Any) -> list[dict[str, Any]]:
@@ -175,7 +173,13 @@ def _query_parameters(model: Any) -> list[dict[str, Any]]:
     stated = model.model_json_schema()
     needed = stated.get("required", [])
     return [
-        {"name": name, "in": "query", "required": name in needed, "schema": _plain(schema)}
+        {
+            "name": name,
+            "in": "query",
+            "required": name in needed,
+            "description": answers.QUERY[name],
+            "schema": _plain(schema),
+        }
         for name, schema in stated["properties"].items()
     ]
 

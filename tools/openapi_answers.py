@@ -57,6 +57,25 @@ WHO: Final = {
     "a person": "For whoever the token names, within what he may see.",
     "a service": "Needs a token with the scope `service`.",
 }
+QUERY: Final = {
+    "after_seq": "Newer than this, the oldest first to come",
+    "around_seq": "The messages about this one, it included",
+    "before_seq": "Older than this",
+    "cursor": "`next_cursor` of the page before, with the same filters",
+    "from": "Where to begin instead of a seq",
+    "limit": "How many at most",
+    "participant": "With this person in it",
+    "priority_level": "Of this priority",
+    "q": "Words to find, `-` before those to leave out, quotation marks around phrases",
+    "sort": "In which order",
+    "status": "In this state",
+    "thread_id": "In this thread",
+    "thread_type": "Of this type",
+    "unread": "Only what has something unread",
+    "wedding_from": "Of weddings on this day or later",
+    "wedding_id": "Of this wedding",
+    "wedding_to": "Of weddings on this day or earlier",
+}
 FIELD_ERRORS: Final = {
     "type": "array",
     "description": "Which fields are wrong, as dotted paths into the request",
@@ -115,11 +134,11 @@ def refusal(status: int) -> str:
 
 
 def refused(operation: Any, keyed: bool) -> list[int]:
-    """With which statuses an operation may refuse. The gateway throttles all of them alike."""
-    body = {400, 413, 415, 422} if operation.body is not None else set[int]()
+    """With which statuses an operation may refuse. The gateway throttles all alike, and refuses what is no HTTP."""
+    body = {413, 415, 422} if operation.body is not None else set[int]()
     token = {401} if operation.who != "anybody" else set[int]()
     key = {409, 422} if keyed else set[int]()
-    return sorted({*operation.problems, 429, 500, 503} | body | token | key)
+    return sorted({*operation.problems, 400, 429, 500, 503} | body | token | key)
 
 
 def description(operation: Any, keyed: bool) -> str:
@@ -161,11 +180,17 @@ def answer(
     return described
 
 
-def path_schema(name: str) -> dict[str, Any]:
+def path_parameter(name: str) -> dict[str, Any]:
     """Ids, but for the one thing that is named by itself."""
-    if name == "emoji":
-        return {"type": "string", "maxLength": 64}
-    return {"type": "string", "format": "uuid", "maxLength": 36}
+    emoji = name == "emoji"
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": "One emoji, percent-encoded" if emoji else f"Which {name.removesuffix('_id')}",
+        "schema": {"type": "string", "maxLength": 64} if emoji else {"type": "string", "format": "uuid"},
+        "example": "👍" if emoji else "0190a000-0000-7000-8000-000000000201",
+    }
 
 
 def _headers(names: list[str]) -> dict[str, Any]:

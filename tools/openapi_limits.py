@@ -69,6 +69,8 @@ def _schemas(part: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _limit_text(name: str, schema: dict[str, Any]) -> None:
+    if schema.get("default") == "":  # stands for an absent field, and is none that may be sent
+        del schema["default"]
     if "maxLength" in schema or "enum" in schema or "const" in schema:
         return
     lower = name.lower()
