@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from wedsync.conversations.models import (
     Facts,
@@ -53,6 +53,13 @@ class ParticipantEdit(Stated):
         if not self.model_fields_set:
             raise ValueError("give role, permissions, or both")
         return self
+
+    @field_validator("permissions")
+    @classmethod
+    def _reading_at_least(cls, permissions: frozenset[Permission] | None) -> frozenset[Permission] | None:
+        if permissions is not None and "read" not in permissions:
+            raise ValueError("who may not read is removed instead")
+        return permissions
 
 
 class Mute(Stated):
