@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +11,10 @@ import psycopg
 import pytest
 
 from tests.database.test_conversation import make_thread, say, texts
+from tests.fixtures.notifying import Notifying
 from tests.fixtures.postgres import Database
 from tests.fixtures.wedding import ANA, BEN, CARLO, FLORA, PETRA, PHIL, STRANGER, Person, behind
-from wedsync.conversations import message_acts, participants
+from wedsync.conversations import due, message_acts, participants
 from wedsync.conversations.events import Change
 from wedsync.conversations.message_models import EditedMessage
 from wedsync.conversations.models import AddedParticipant
@@ -283,6 +285,28 @@ def test_reactions_are_a_state_told_at_most_every_two_seconds(
     assert (
         behind(wedding, "select * from wedsync.pending_reactions where message_id = %(m)s", m=message) == []
     )
+
+
+def test_the_last_reaction_is_told_though_no_other_follows(
+    notifying: Notifying, shift: Callable[[str], None]
+) -> None:
+    thread = make_thread()
+    message = sent(ANA, thread)
+    for who in (FLORA, ANA, PETRA):
+        message_acts.react(who, message, "👍", present=True)
+    due_now = partial(notifying.run, lambda: [c for told in due.reactions_due() for c in told.changes])
+    due_now()
+
+    assert log(notifying.database, thread) == [("created", None), ("reaction", 2)]
+    shift("3 seconds")
+    (change,) = [change for change in due_now() if change.thread_id == thread]
+    assert due_now() == []
+
+    (told,) = change.events
+    assert (told["kind"], told.get("actor_id")) == ("message.reaction", str(PETRA.user_id))
+    assert told.get("message", {})["reactions"] == {"👍": [str(who.user_id) for who in (FLORA, ANA, PETRA)]}
+    assert change.audience == {ANA.user_id, PETRA.user_id, FLORA.user_id}
+    assert log(notifying.database, thread) == [("created", None), ("reaction", 2), ("reaction", 2)]
 
 
 def test_a_reaction_is_taken_back(wedding: Database, shift: Callable[[str], None]) -> None:

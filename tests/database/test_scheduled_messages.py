@@ -143,6 +143,36 @@ def test_what_could_not_be_sent_for_the_moment_is_tried_again(
     assert texts(FLORA, thread) == ["At last"]
 
 
+def test_one_that_cannot_be_sent_holds_up_no_other(
+    notifying: Notifying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = make_thread()
+    broken, old_fashioned, good = (
+        UUID(later(ANA, thread, text, send_at=datetime.now(UTC) + timedelta(minutes=minutes))["id"])
+        for minutes, text in enumerate(("Broken", "Old-fashioned", "Good"), start=1)
+    )
+    notifying.stored(
+        'update wedsync.scheduled_messages set stated = stated || \'{"colour": "red"}\' where id = %(id)s',
+        id=old_fashioned,
+    )
+    send = messages.send
+
+    def failing(who: Any, thread_id: UUID, content: Any) -> Any:
+        if content[0].message == "Broken":
+            raise ZeroDivisionError
+        return send(who, thread_id, content)
+
+    monkeypatch.setattr(messages, "send", failing)
+    now_is(notifying.database, timedelta(minutes=4))
+    tick(notifying)
+
+    assert texts(FLORA, thread) == ["Good"]
+    assert scheduled.get(ANA, good)["status"] == "sent"
+    assert scheduled.get(ANA, broken)["status"] == "sending"
+    asked = scheduled.get(ANA, old_fashioned)
+    assert (asked["status"], asked["reason"]) == ("needs_attention", "invalid")
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, LiteralString
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from wedsync.conversations import message_pages_sql, messages, resources
 from wedsync.conversations.events import Change, Committed
 from wedsync.conversations.message_acts import change
 from wedsync.conversations.models import NewMessage
 from wedsync.platform import db
-from wedsync.platform.errors import NotFound, Problem, Unavailable
+from wedsync.platform.errors import Invalid, NotFound, Problem
 from wedsync.platform.observability import logger
 
 AT_ONCE = 200  # more waits for the next minute
@@ -48,7 +50,7 @@ def messages_due() -> Iterator[Committed[None]]:
             "scheduled message due", extra={"scheduled_id": str(row["id"]), "status": row["status"]}
         )
         if row["status"] == "sending":
-            yield from _send(row)
+            yield from _sent(row)
 
 
 def reactions_due() -> Iterator[Committed[None]]:
@@ -60,19 +62,28 @@ def reactions_due() -> Iterator[Committed[None]]:
             yield Committed(None, (told,))
 
 
-def _send(row: Mapping[str, Any]) -> Iterator[Committed[None]]:
+def _sent(row: Mapping[str, Any]) -> Iterator[Committed[None]]:
+    """What its send committed; nothing if it failed: then it is claimed again in a while, until it is too late."""
+    try:
+        changes, problem = _send(row)
+    except Exception:  # noqa: BLE001 (one that cannot be sent must not hold up the others)
+        logger().exception("scheduled message not sent", extra={"scheduled_id": str(row["id"])})
+        return
+    if changes:
+        yield Committed(None, changes)
+    _settle(row["id"], problem)
+
+
+def _send(row: Mapping[str, Any]) -> tuple[tuple[Change, ...], Problem | None]:
     author = Author(row["author_id"], "user")
     try:
         content = NewMessage.model_validate({**row["stated"], "client_msg_id": row["id"]})
         sent = messages.send(author, row["thread_id"], [content])
-        problem = sent.answer.results[0].problem
-    except Unavailable:
-        return  # claimed again in a while
+    except ValidationError:
+        return (), Invalid()
     except NotFound as hidden:
-        sent, problem = None, hidden
-    if sent is not None and sent.changes:
-        yield Committed(None, sent.changes)
-    _settle(row["id"], problem)
+        return (), hidden
+    return sent.changes, sent.answer.results[0].problem
 
 
 def _settle(scheduled_id: UUID, problem: Problem | None) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
 from wedsync.conversations.payloads import Location, Offer, Payload, Stated
+from wedsync.conversations.search_terms import QUERY_CHARACTERS
 from wedsync.platform.ids import CANONICAL
 from wedsync.platform.written_times import Day
 from wedsync.trust.sanitising import normalise
@@ -105,8 +106,8 @@ class MessageContent(Stated):
     mentions: Mentions = ()
     priority_level: MessagePriority = "normal"
     requires_ack: bool = Field(default=False, strict=True)
-    wedding_context: Facts = {}
-    metadata: Facts = {}
+    wedding_context: Facts = Field(default={})
+    metadata: Facts = Field(default={})
 
     @model_validator(mode="after")
     def _payload_of_its_type(self) -> MessageContent:
@@ -140,8 +141,8 @@ class NewThread(Stated):
     natural_key: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")] | None = None
     surprise: bool = Field(default=False, strict=True)
     participants: tuple[NewParticipant, ...] = Field(default=(), max_length=PARTICIPANTS)
-    wedding_context: Facts = {}
-    metadata: Facts = {}
+    wedding_context: Facts = Field(default={})
+    metadata: Facts = Field(default={})
     message: NewMessage | None = None
 
     @model_validator(mode="after")
@@ -189,6 +190,7 @@ class ThreadQuery(Stated):
     unread: bool = False
     wedding_from: Day | None = None
     wedding_to: Day | None = None
+    q: str | None = Field(default=None, min_length=1, max_length=QUERY_CHARACTERS)
     sort: Literal["-last_activity", "wedding_date"] = "-last_activity"
     limit: int = Field(default=50, ge=1, le=PAGE)
     cursor: str | None = Field(default=None, min_length=1, max_length=500)
