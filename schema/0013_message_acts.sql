@@ -427,6 +427,7 @@ as $$
 declare
     m wedsync.thread_messages := private.lock_message(asked);
 begin
+    perform private.require_may(private.thread_of(m), 'read');
     if not m.requires_ack or m.deleted_at is not null then
         raise exception 'the message asks for no acknowledgement' using errcode = 'WS409';
     end if;

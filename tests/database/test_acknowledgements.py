@@ -10,7 +10,7 @@ from tests.database.test_conversation import make_thread
 from tests.database.test_message_acts import log, sent
 from tests.fixtures.notifying import Notifying
 from tests.fixtures.postgres import Database
-from tests.fixtures.wedding import ANA, BEN, FLORA, PETRA, Person
+from tests.fixtures.wedding import ANA, BEN, FLORA, PETRA, Person, behind
 from wedsync.conversations import cursors, message_acts, participants, threads
 from wedsync.conversations.message_models import EditedMessage
 from wedsync.conversations.models import AddedParticipant
@@ -80,6 +80,21 @@ def test_who_is_not_asked_is_refused(wedding: Database) -> None:
 
     assert message_acts.get(FLORA, message)["acked_at"] is None
     assert message_acts.get(PETRA, message).get("my_ack") is None
+
+
+@pytest.mark.parametrize("status", ["archived", "frozen"])
+def test_nothing_is_acknowledged_where_nothing_is_written(wedding: Database, status: str) -> None:
+    thread = make_thread(people=(FLORA,))
+    message = sent(ANA, thread, requires_ack=True)
+    set_status = "update wedsync.communication_threads set status = %(s)s where id = %(t)s"
+    behind(wedding, set_status, s=status, t=thread)
+
+    with pytest.raises(Conflict):
+        message_acts.acknowledge(FLORA, message)
+    behind(wedding, set_status, s="closed", t=thread)
+
+    assert message_acts.get(FLORA, message).get("my_ack") == "waiting"
+    assert len(message_acts.acknowledge(FLORA, message).changes) == 1
 
 
 def test_who_leaves_is_waited_for_no_more(wedding: Database) -> None:
