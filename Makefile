@@ -129,7 +129,9 @@ sizes: build ## Print the unzipped size of every function with its layers
 	$(BIN)/python tools/sizes.py
 
 .PHONY: docs
-docs: $(TESTING) ## Generate what is generated: OpenAPI, AsyncAPI, the drawing of the data
+docs: $(TESTING) ## Generate what is generated: OpenAPI with its examples, AsyncAPI, the drawing of the data
+	$(BIN)/python tools/openapi.py
+	$(BIN)/python -m pytest -q tests/database/test_story.py --record-examples
 	$(BIN)/python tools/openapi.py
 	$(BIN)/python tools/asyncapi.py
 	$(BIN)/python tools/erd.py

@@ -27,7 +27,6 @@ EXAMPLES = ROOT / "docs" / "examples.json"
 TAGS = {
     "threads": "Conversations of a wedding: their settings, their people and their messages",
     "messages": "Single messages: what they say, what became of them, what people make of them",
-    "scheduled-messages": "What the caller has sent later",
     "search": "Finding threads and messages",
     "notifications": "The caller's inbox",
     "scheduled-messages": "Messages that are sent later",
@@ -172,6 +171,8 @@ def _query_parameters(model: Any) -> list[dict[str, Any]]:
         return []
     stated = model.model_json_schema()
     needed = stated.get("required", [])
+    if missing := stated["properties"].keys() - answers.QUERY:
+        raise SystemExit(f"say in tools/openapi_answers.py what these parameters are: {sorted(missing)}")
     return [
         {
             "name": name,

@@ -14,6 +14,7 @@ TIME: Final = {"format": "date-time", "maxLength": 35}
 ID: Final = {"format": "uuid", "maxLength": 36}
 FORMATS: Final = {"date": 10, "date-time": 35, "uuid": 36, "uri": 2_000}
 CHARACTERS: Final = {
+    "at": 35,  # a time, or the wall time of a scheduled message
     "channel": 20,
     "code": 40,
     "device_id": 64,
@@ -78,7 +79,7 @@ def _limit_text(name: str, schema: dict[str, Any]) -> None:
         schema["maxLength"] = FORMATS[schema["format"]]
     elif lower in CHARACTERS:
         schema["maxLength"] = CHARACTERS[lower]
-    elif lower == "at" or lower.endswith(("_at", "_until")):
+    elif lower.endswith(("_at", "_until")):
         schema |= TIME
     elif lower in ("id", "mentions", "gone") or lower.endswith(("_id", "_by", "_ids")):
         schema |= ID

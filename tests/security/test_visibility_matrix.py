@@ -6,17 +6,15 @@ find the same world; what is refused runs as it would in earnest, and in the end
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
-from psycopg import sql
 
+from tests.fixtures.fingerprint import fingerprint
 from tests.fixtures.matrix import ACTORS, SHUT, Place, furnish, places
 from tests.fixtures.postgres import Database
 from tests.fixtures.rest_api import Answer, Rest
@@ -145,10 +143,6 @@ def _verbs() -> Iterator[Verb]:
 
 
 VERBS = list(_verbs())
-TABLES = (
-    "select oid::regclass::text from pg_class "
-    "where relnamespace = 'wedsync'::regnamespace and relkind = 'r' order by 1"
-)
 
 
 @dataclass(frozen=True)
@@ -179,17 +173,6 @@ class World:
                 user_id=ACTORS[actor].user_id,
                 headers={name: value.format(**named) for name, value in verb.headers},
             )
-
-    def stored(self) -> str:
-        """A fingerprint of all that is stored."""
-        found = hashlib.sha256()
-        with psycopg.connect(self.database.superuser.dsn) as connection:
-            for (table,) in connection.execute(TABLES).fetchall():
-                rows = connection.execute(
-                    sql.SQL("select t::text from {} t order by 1").format(sql.SQL(table))
-                )
-                found.update(repr((table, rows.fetchall())).encode())
-        return found.hexdigest()
 
 
 def _filled(body: Any, named: dict[str, str]) -> Any:
@@ -226,7 +209,7 @@ def test_everybody_may_do_what_the_rules_say_and_what_is_hidden_answers_as_what_
 ) -> None:
     nowhere = replace(world.places["plain"], id=str(new_id()), old=str(new_id()), new=str(new_id()))
     missing = {actor: world.ask(verb, actor, nowhere, "new", undone=False) for actor in ACTORS}
-    before, wrong = world.stored(), list[str]()
+    before, wrong = fingerprint(world.database), list[str]()
 
     for place, actor, which in cases(verb, world.places.values()):
         right = expected(verb, actor, place, which)
@@ -237,7 +220,7 @@ def test_everybody_may_do_what_the_rules_say_and_what_is_hidden_answers_as_what_
 
     assert wrong == []
     assert {answer.status for answer in missing.values()} == {404}
-    assert world.stored() == before
+    assert fingerprint(world.database) == before
 
 
 def test_lists_hold_what_may_be_seen_and_nothing_else(world: World) -> None:
