@@ -17,7 +17,7 @@ create table wedsync.message_words (
     check (num_nonnulls(words, long_words) = 1)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.02);    -- an index alone answers for pages that a vacuum has seen
 create index message_words_long on wedsync.message_words (thread_id) where long_words is not null;
-comment on table  wedsync.message_words            is 'The words of messages that can be found. A deleted or redacted message has no row.';
+comment on table  wedsync.message_words            is 'The words of messages that can be found. A deleted, retracted or redacted message has no row.';
 comment on column wedsync.message_words.at         is 'created_at of the message: results come newest first.';
 comment on column wedsync.message_words.words      is 'As typed without accents, and their stems in the languages of the thread''s people at that time.';
 comment on column wedsync.message_words.long_words is 'The same for those few messages whose words do not fit into an index entry.';
@@ -111,7 +111,7 @@ begin
     if tg_op = 'UPDATE' then
         delete from wedsync.message_words w where w.thread_id = new.thread_id and w.seq = new.seq;
     end if;
-    if new.deleted_at is null and new.message <> '' then
+    if new.deleted_at is null and new.retracted_at is null and new.message <> '' then
         words := private.words(new.message, private.languages(new.thread_id, new.sender_id));
         fits := pg_column_size(words) <= 2400;      -- of the 2704 bytes that an index entry may have
         insert into wedsync.message_words (thread_id, seq, at, sender_id, words, long_words)
@@ -120,7 +120,7 @@ begin
     return null;
 end
 $$;
-comment on function private.keep_message_words() is 'Trigger: a message can be found from its commit on, as it is now, and not at all once deleted or redacted.';
+comment on function private.keep_message_words() is 'Trigger: a message can be found from its commit on, as it is now, and not at all once deleted, retracted or redacted.';
 
 create function private.keep_thread_words() returns trigger
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -286,14 +286,14 @@ insert into wedsync.message_words (thread_id, seq, at, sender_id, words, long_wo
 select m.thread_id, m.seq, m.created_at, m.sender_id, case when pg_column_size(w.words) <= 2400 then w.words end,
        case when pg_column_size(w.words) > 2400 then w.words end
   from wedsync.thread_messages m cross join lateral (select private.words(m.message, private.languages(m.thread_id, m.sender_id)) as words offset 0) w
- where m.deleted_at is null and m.message <> '';
+ where m.deleted_at is null and m.retracted_at is null and m.message <> '';
 insert into wedsync.thread_words (thread_id, words)
 select t.id, private.words(t.subject, array[private.language(u.locale)])
   from wedsync.communication_threads t join wedsync.users u on u.id = t.created_by;
 reset role;
 
 set role wedsync_owner;
-create trigger keep_message_words after insert or update of message, deleted_at on wedsync.thread_messages
+create trigger keep_message_words after insert or update of message, deleted_at, retracted_at on wedsync.thread_messages
     for each row execute function private.keep_message_words();
 create trigger keep_thread_words after insert or update of subject on wedsync.communication_threads
     for each row execute function private.keep_thread_words();

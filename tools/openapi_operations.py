@@ -12,6 +12,7 @@ from pydantic import BaseModel, create_model
 from routes.tickets import NewTicket
 from typing_extensions import TypedDict
 
+from wedsync.conversations import search
 from wedsync.identity import directory, directory_models
 from wedsync.notifications import devices, inbox
 
@@ -66,11 +67,17 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         (400, 403, 415, 422),
         body=inbox.Marked,
     ),
+    ("GET", "/search"): Operation(
+        "Messages and threads that answer a query, the newest first",
+        {200: search.SearchPage},
+        (422,),
+        query=search.SearchQuery,
+    ),
     ("POST", "/realtime/tickets"): Operation(
         "A one-time ticket for a WebSocket", {201: Ticket}, (400, 403, 415, 422), body=NewTicket
     ),
     ("PUT", "/directory/organizations/{organization_id}"): _put(
-        "State an organization", directory_models.Organization
+        "State an organization", directory_models.Organization, "id"
     ),
     ("PUT", "/directory/users/{user_id}"): _put(
         "State a person and his addresses", directory_models.User, "id"

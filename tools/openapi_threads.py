@@ -6,6 +6,7 @@ from openapi_operation import Operation
 
 from wedsync.conversations import cursors, models, participants, resources, thread_models, threads
 from wedsync.conversations.replay import ChangedThread
+from wedsync.trust import chains
 
 EDIT = (400, 403, 404, 409, 412, 415, 422, 428)
 OWN = (400, 403, 404, 409, 415, 422)
@@ -36,6 +37,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         located=True,
     ),
     ("GET", "/threads/{thread_id}"): Operation("One thread", {200: resources.Thread, 304: None}, (404,)),
+    ("GET", "/threads/{thread_id}/verification"): Operation(
+        "Whether the log of a contract or payment thread still says what was written",
+        {200: chains.Verification},
+        (404, 422),
+        query=chains.VerificationQuery,
+    ),
     ("PATCH", "/threads/{thread_id}"): Operation(
         "Edit a thread; 204 for a host who sees it no more for that",
         {200: resources.Thread, 204: None},

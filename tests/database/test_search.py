@@ -25,8 +25,8 @@ from tests.fixtures.wedding import (
     Person,
     behind,
 )
-from wedsync.conversations import folding, messages, participants, search
-from wedsync.conversations.models import AddedParticipant, NewMessage
+from wedsync.conversations import folding, message_acts, messages, participants, search, threads
+from wedsync.conversations.models import AddedParticipant, NewMessage, ThreadQuery
 from wedsync.conversations.search import SearchQuery
 from wedsync.platform import db
 from wedsync.platform.errors import Invalid
@@ -159,6 +159,33 @@ def test_deleted_and_redacted_text_is_not_found(wedding: Database, talk: UUID) -
     assert find(FLORA, "orchid") == ["orchid two"]
     left = behind(wedding, "select words::text from wedsync.message_words where thread_id = %(t)s", t=talk)
     assert [row for row in left if "gladiolus" in row["words"]] == []
+
+
+def test_a_list_of_threads_takes_a_query_too(wedding: Database) -> None:
+    by_subject = make_thread(subject="Dahlia day")
+    by_message = make_thread(people=(FLORA,))
+    say(ANA, by_message, "two dahlias per table")
+    participants.add(ANA, by_message, AddedParticipant(user_id=PETRA.user_id))
+
+    def listed(who: Person, **stated: Any) -> set[str]:
+        return {thread["id"] for thread in threads.page(who, ThreadQuery(q="dahlia ", **stated))["data"]}
+
+    assert listed(FLORA) == {str(by_subject), str(by_message)}
+    assert listed(PETRA) == {str(by_subject)}
+    assert listed(CARLO) == listed(FLORA, thread_type="payment") == set()
+    with pytest.raises(Invalid):
+        threads.page(FLORA, ThreadQuery(q="-dahlia"))
+
+
+def test_retracted_text_is_not_found_either(wedding: Database) -> None:
+    contract = make_thread(thread_type="contract")
+    sent = say(ANA, contract, "delphinium for free").message
+    assert sent
+    assert find(FLORA, "delphinium") == ["delphinium for free"]
+
+    message_acts.delete(ANA, UUID(sent["id"]))
+
+    assert find(FLORA, "delphinium") == []
 
 
 def test_a_subject_that_changed_is_found_as_it_is(wedding: Database, talk: UUID) -> None:

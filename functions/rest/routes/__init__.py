@@ -15,9 +15,11 @@ from routes import (
     places,
     receipts,
     scheduled,
+    search,
     thread_acts,
     threads,
     tickets,
+    verification,
 )
 
 ROUTERS = (
@@ -33,7 +35,9 @@ ROUTERS = (
     places.router,
     receipts.router,
     scheduled.router,
+    search.router,
     thread_acts.router,
     threads.router,
     tickets.router,
+    verification.router,
 )

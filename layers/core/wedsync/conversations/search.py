@@ -73,17 +73,13 @@ def page(who: Caller, query: SearchQuery) -> SearchPage:
         "before_seq": before_seq,
     }
     (rows,) = transaction(who, (search_sql.SEARCH, values))
-    shown = rows[: query.limit]
-    more = len(rows) > query.limit
-    return {
-        "data": [_hit(row) for row in shown],
-        "next_cursor": _position(shown[-1]) if more else None,
-    }
+    shown, following = cursors.cut("search", rows, query.limit, _position)
+    return {"data": [_hit(row) for row in shown], "next_cursor": following}
 
 
-def _position(row: Mapping[str, Any]) -> str:
+def _position(row: Mapping[str, Any]) -> list[Any]:
     at: datetime = row["at"]
-    return cursors.encode("search", [at.isoformat(), str(row["thread_id"]), row["seq"]])
+    return [at.isoformat(), str(row["thread_id"]), row["seq"]]
 
 
 def _hit(row: Mapping[str, Any]) -> Hit:

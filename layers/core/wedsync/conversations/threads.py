@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from typing_extensions import TypedDict
 
-from wedsync.conversations import messages, resources, threads_sql
+from wedsync.conversations import messages, resources, search_terms, threads_sql
 from wedsync.conversations.events import Committed, changes
 from wedsync.conversations.models import NewThread, ThreadQuery
 from wedsync.platform import cursors
@@ -60,12 +60,16 @@ def get(who: Caller, thread_id: UUID) -> resources.Thread:
 
 
 def page(who: Caller, query: ThreadQuery) -> ThreadPage:
-    """The caller's threads. Archived ones only if they are asked for. Raises Invalid for a foreign cursor."""
+    """The caller's threads. Archived ones only if they are asked for.
+
+    Raises Invalid for a foreign cursor, or a `q` that cannot be read.
+    """
     text, column = _SORTS[query.sort]
     filters = query.model_dump(exclude={"limit", "cursor"})
     asked = _fingerprint(filters)
     after, after_id = _after(asked, query.cursor)
-    values = {**filters, "limit": query.limit, "after": after, "after_id": after_id}
+    terms = Jsonb(search_terms.parse(query.q)) if query.q else None
+    values = {**filters, "terms": terms, "limit": query.limit, "after": after, "after_id": after_id}
     (rows,) = transaction(who, (text, values))
     shown = rows[: query.limit]
     following = None

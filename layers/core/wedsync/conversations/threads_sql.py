@@ -74,6 +74,7 @@ _FILTERED: Final[LiteralString] = """
            and (%(participant)s::uuid is null or exists (select from thread_participants q where q.thread_id = t.id
                                                             and q.user_id = %(participant)s and q.left_at is null))
            and (not %(unread)s or t.id = any ((select app.unread_threads())::uuid[]))
+           and (%(terms)s::jsonb is null or t.id = any ((select app.threads_about(%(terms)s::jsonb))::uuid[]))
            and (%(wedding_from)s::date is null or o.wedding_date >= %(wedding_from)s)
            and (%(wedding_to)s::date is null or o.wedding_date <= %(wedding_to)s)
 """
