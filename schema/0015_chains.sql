@@ -168,9 +168,40 @@ as $$
 $$;
 comment on function private.broken_chains() is 'Every chained thread whose log is not what was written, and from where on. For operators (docs/operations.md).';
 
+create or replace function app.refuse(verdict text) returns text
+language plpgsql immutable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    case verdict
+        when 'not_a_host' then
+            raise exception 'only the couple and planners send emergencies' using errcode = 'WS403';
+        when 'unknown_parent' then
+            raise exception 'no such message in this thread' using errcode = 'WS422', hint = 'message.parent_message_id';
+        when 'unknown_mention' then
+            raise exception 'not a participant of this thread' using errcode = 'WS422', hint = 'message.mentions';
+        when 'card_number' then
+            raise exception 'card numbers are not taken in this thread' using errcode = 'WS422', hint = 'message.message';
+        else
+            raise exception 'the message was refused' using errcode = 'WS409';
+    end case;
+end
+$$;
+
+create function app.refuse_card_number(thread uuid) returns void
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if exists (select from wedsync.communication_threads t join wedsync.thread_rules r on r.thread_type = t.thread_type
+                where t.id = thread and t.id = any (app.visible_threads()) and r.append_only) then
+        raise exception 'card numbers are not taken in this thread' using errcode = 'WS422', hint = 'message';
+    end if;
+end
+$$;
+comment on function app.refuse_card_number(uuid) is 'Fails the transaction that would store a card number for a contract or payment thread (C10).';
+
 revoke all on all functions in schema private from public;
-revoke all on function app.verify_thread(uuid, bigint) from public;
-grant execute on function app.verify_thread(uuid, bigint) to wedsync_app;
+revoke all on function app.verify_thread(uuid, bigint), app.refuse_card_number(uuid) from public;
+grant execute on function app.verify_thread(uuid, bigint), app.refuse_card_number(uuid) to wedsync_app;
 grant execute on function private.keep_chain() to wedsync_owner;
 
 -- What was written before there were chains.

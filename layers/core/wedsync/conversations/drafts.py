@@ -12,6 +12,7 @@ from wedsync.platform.clock import rfc3339
 from wedsync.platform.context import Caller
 from wedsync.platform.db import transaction
 from wedsync.platform.errors import NotFound
+from wedsync.trust import card_numbers
 
 _VISIBLE: Final[LiteralString] = "select id from communication_threads where id = %(thread_id)s"
 _GET: Final[LiteralString] = (
@@ -42,9 +43,9 @@ def get(who: Caller, thread_id: UUID) -> StoredDraft:
 
 
 def put(who: Caller, thread_id: UUID, stated: Draft) -> StoredDraft:
-    """Keep a draft in place of the last; of two devices the later one wins. Raises NotFound."""
+    """Keep a draft in place of the last; of two devices the later one wins. Raises NotFound, Invalid (card number)."""
     values = {"thread_id": thread_id, **stated.model_dump()}
-    (rows,) = transaction(who, (_PUT, values))
+    *_, rows = transaction(who, *card_numbers.refusals(thread_id, stated.message), (_PUT, values))
     return _draft(thread_id, rows)
 
 

@@ -21,6 +21,7 @@ from wedsync.platform.context import Caller
 from wedsync.platform.db import Rows, Statement, transaction
 from wedsync.platform.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
 from wedsync.platform.ids import uuid7
+from wedsync.trust.card_numbers import any_holds
 from wedsync.trust.sanitising import to_html
 
 
@@ -107,6 +108,7 @@ def _values(thread_id: UUID, message: NewMessage) -> dict[str, Any]:
         "metadata": Jsonb(message.metadata),
         "client_msg_id": message.client_msg_id,
         "fingerprint": _fingerprint(message),
+        "holds_card_number": any(map(any_holds, message.written())),
     }
 
 
@@ -135,6 +137,8 @@ def _problem(verdict: str) -> Problem:
             return _invalid("parent_message_id", "no such message in this thread")
         case "unknown_mention":
             return _invalid("mentions", "not a participant of this thread")
+        case "card_number":
+            return _invalid("message", "card numbers are not taken in this thread")
         case _:
             return Forbidden("you may read this thread, not post in it")
 

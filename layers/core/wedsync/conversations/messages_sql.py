@@ -11,7 +11,7 @@ LOCK: Final[LiteralString] = "select id from communication_threads where id = %(
 # Without a verdict of ok nothing is written and no seq is taken; all_or_nothing refuses the whole transaction then.
 SEND: Final[LiteralString] = """
     with thread as (
-        select t.id, t.status, r.requires_ack, m.role as wedding_role
+        select t.id, t.status, r.requires_ack, r.append_only, m.role as wedding_role
           from communication_threads t
           join thread_rules r on r.thread_type = t.thread_type
           left join wedding_members m on m.wedding_id = t.wedding_id and m.user_id = (select app.user_id())
@@ -30,6 +30,7 @@ SEND: Final[LiteralString] = """
                  when exists (select from unnest(%(mentions)s::uuid[]) named where not exists (
                         select from thread_participants q where q.thread_id = thread.id and q.user_id = named and q.left_at is null))
                       then 'unknown_mention'
+                 when %(holds_card_number)s and thread.append_only then 'card_number'
                  else 'ok'
                end as verdict
           from thread left join known on true

@@ -116,6 +116,11 @@ class MessageContent(Stated):
             raise ValueError("payload: that of the message_type, and none for text")
         return self
 
+    def written(self) -> tuple[JsonValue, ...]:
+        """Whatever in it a person may have typed."""
+        offer = self.payload.model_dump(mode="json") if isinstance(self.payload, Offer) else None
+        return self.message, self.wedding_context, self.metadata, offer
+
 
 class NewMessage(MessageContent):
     """A message to send; the same `client_msg_id` again is the same message (R13)."""

@@ -18,6 +18,7 @@ from wedsync.platform.context import Caller
 from wedsync.platform.db import Rows, transaction
 from wedsync.platform.errors import NotFound
 from wedsync.platform.ids import uuid7
+from wedsync.trust import card_numbers
 
 ScheduledStatus = Literal["waiting", "sending", "sent", "needs_attention"]
 
@@ -73,7 +74,7 @@ class ScheduledPage(TypedDict):
 def schedule(who: Caller, thread_id: UUID, stated: LaterMessage) -> ScheduledMessage:
     """Have a message sent later, as the caller and with all checks of that moment.
 
-    Raises NotFound, Forbidden and Conflict for who may not post now either, Invalid for a time that has passed.
+    Raises NotFound, Forbidden and Conflict for who may not post now either, Invalid for a time gone by, a card number.
     """
     values = {
         "id": uuid7(),
@@ -83,7 +84,7 @@ def schedule(who: Caller, thread_id: UUID, stated: LaterMessage) -> ScheduledMes
         "offset_days": stated.offset_days(),
         "wall_time": stated.at,
     }
-    (rows,) = transaction(who, (_SCHEDULE, values))
+    *_, rows = transaction(who, *card_numbers.refusals(thread_id, *stated.written()), (_SCHEDULE, values))
     return _scheduled(rows[0])
 
 
