@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -133,3 +134,28 @@ def test_dead_letters_hold_ids_only_and_their_redrive_delivers_once(fragile: Pip
     assert fragile.notified("flora", message) == 1
     for secret in (text, ADDRESSES["flora"], PHONES["flora"]):
         assert secret not in fragile.logs()
+
+
+def test_a_scheduled_message_outlives_the_clockwork_that_took_it_up(fragile: Pipeline) -> None:
+    text = canary()
+    thread = fragile.party.thread("ana", "flora")
+    in_a_minute = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    stated = {"message": text, "send_at": in_a_minute}
+    made = fragile.party.call("ana", "POST", f"/threads/{thread}/scheduled-messages", stated)
+    device = fragile.party.connect("flora")
+    device.sync()
+
+    def status() -> str:
+        return fragile.party.call("ana", "GET", f"/scheduled-messages/{made.body['id']}").body["status"]
+
+    fragile.advance(60)
+    fragile.until(lambda: status() != "waiting")
+    for pid in fragile.stack.workers("ClockworkFunction"):
+        os.kill(pid, signal.SIGKILL)
+    fragile.pass_time(lambda: status() == "sent")
+    event = device.wait_seq(thread, 2)
+    device.close()
+
+    assert event["message"]["message"] == text
+    assert event["message"]["client_msg_id"] == made.body["id"]
+    assert fragile.party.call("flora", "GET", f"/threads/{thread}").body["last_seq"] == 2
