@@ -21,7 +21,7 @@ FUNCTIONS := $(patsubst functions/%/requirements.txt,%,$(wildcard functions/*/re
 packages   = $(LAYERS:%=.layers/%-$(1)/.installed) $(FUNCTIONS:%=.functions/%-$(1)/.installed)
 
 RUNTIME := .venv/.local $(call packages,$(PYTAG)) .tools/emulator/.installed
-TESTING := $(RUNTIME) .venv/.dev .tools/sam/.installed
+TESTING := $(RUNTIME) .venv/.dev .tools/sam/.installed .tools/schemathesis/.installed
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -106,6 +106,10 @@ coverage: $(TESTING) ## Run every test and measure what it reaches, worker proce
 	$(BIN)/coverage report
 
 # The other PostgreSQL and the other Python, in one run: what deployed functions run under is 3.13.
+.PHONY: explore
+explore: $(TESTING) ## Let Schemathesis ask a local stack for some minutes what nobody thought of
+	$(BIN)/python -m pytest tests/security/test_exploration.py --api-examples=100 $(ARGS)
+
 .PHONY: elsewhere
 ifneq ($(PYTAG),cp313)
 ifneq ($(PYTHON313),)
@@ -187,7 +191,7 @@ $(foreach f,$(FUNCTIONS),$(eval $(call packages_rule,functions,$(f))))
 
 .PHONY: requirements
 requirements: | $(UV) ## Pin what *.in ask for (make requirements ARGS=--upgrade renews the pins)
-	for f in uv sam emulator; do $(call compile,requirements,$$f); done
+	for f in uv sam emulator schemathesis; do $(call compile,requirements,$$f); done
 	$(call compile,layers/core,requirements)
 	$(call compile,layers/email,requirements,$(in_core))
 	$(call compile,layers/sms,requirements,$(in_core) $(asynchronous))

@@ -51,7 +51,7 @@ class HttpGateway:
     def routes(self) -> list[web.RouteDef]:
         """Everything under `/{stage}`, any method."""
         stage = f"/{self._api.stage}"
-        return [web.route("*", stage, self.handle), web.route("*", stage + "/{rest:.*}", self.handle)]
+        return [web.route("*", stage, self.handle), web.route("*", stage + "/{rest:(?s:.*)}", self.handle)]
 
     async def handle(self, incoming: web.Request) -> web.Response:
         """Answer one request of the API."""

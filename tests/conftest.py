@@ -22,3 +22,4 @@ settings.load_profile("untimed")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-examples", action="store_true", help="write docs/examples.json anew")
+    parser.addoption("--api-examples", type=int, default=2, help="requests that Schemathesis makes up per operation")

@@ -142,7 +142,7 @@ def _operation(
             for status, model in sorted(operation.answers.items())
         },
     }
-    for status in answers.refused(operation, keyed):
+    for status in answers.refused(operation, path, keyed):
         described["responses"][str(status)] = {"$ref": answers.refusal(status)}
     if operation.body is not None:
         content: dict[str, Any] = {"schema": by_key[operation.body, "validation"]}

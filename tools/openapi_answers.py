@@ -138,12 +138,13 @@ def refusal(status: int) -> str:
     return f"#/components/responses/{_problems()[status].code}"
 
 
-def refused(operation: Any, keyed: bool) -> list[int]:
+def refused(operation: Any, path: str, keyed: bool) -> list[int]:
     """With which statuses an operation may refuse. The gateway throttles all alike, and refuses what is no HTTP."""
     body = {413, 415, 422} if operation.body is not None else set[int]()
     token = {401} if operation.who != "anybody" else set[int]()
-    key = {409, 422} if keyed else set[int]()
-    return sorted({*operation.problems, 400, 429, 500, 503} | body | token | key)
+    key = {404, 409, 422} if keyed else set[int]()  # 404: what the act made is gone by now
+    named = {404} if "{" in path else set[int]()
+    return sorted({*operation.problems, 400, 429, 500, 503} | body | token | key | named)
 
 
 def description(operation: Any, keyed: bool) -> str:
