@@ -178,6 +178,36 @@ def test_any_filters_in_any_order_page_by_page(facts: Facts, asked: dict[str, An
     assert found == expected(everything, facts, asked)
 
 
+MANY = """
+    with made as (
+        insert into wedsync.communication_threads (id, wedding_id, subject, thread_type, status, priority_level, visibility, created_by,
+                                                   created_at, updated_at, last_activity_at, changed_xid)
+        select gen_random_uuid(), %(w)s, n::text, 'general', case n %% 9 when 0 then 'archived' else 'active' end, 'normal', 'participants', %(u)s,
+               now(), now(), now() - make_interval(mins => (n * 37) %% 500), 1
+          from generate_series(1, 620) n
+        returning id
+    ), peopled as (
+        insert into wedsync.thread_participants (thread_id, user_id, role, added_by, added_at, changed_xid)
+        select id, %(u)s, 'owner', %(u)s, now(), 1 from made
+    )
+    insert into wedsync.participation_windows (thread_id, user_id, from_seq) select id, %(u)s, 1 from made
+"""
+
+
+def test_who_has_very_many_threads_is_shown_them_in_the_same_order(lively: Database) -> None:
+    behind(lively, MANY, w=WEDDING, u=CARLO.user_id)
+
+    for status in (None, "all"):
+        found = listed(CARLO, limit=100, status=status)
+        as_if_few = listed(CARLO, limit=100, status=status, wedding_from="1950-01-01")
+
+        order = [(thread["last_activity_at"], thread["id"]) for thread in found]
+        assert order == sorted(order, reverse=True)
+        assert found == as_if_few
+    assert len(found) >= 620
+    assert {thread["status"] for thread in listed(CARLO)} == {"active"}
+
+
 @pytest.mark.parametrize(
     "other",
     [

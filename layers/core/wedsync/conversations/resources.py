@@ -116,12 +116,12 @@ def moment(value: datetime | None) -> str | None:
 
 
 def me(row: Mapping[str, Any]) -> Me:
-    """From a row with the columns of `threads_sql.ME`."""
+    """From a row with the columns of `app.places`."""
     return {
         "role": row["role"],
         "permissions": row["permissions"],
-        "read_seq": row["read_seq"] or 0,
-        "delivered_seq": row["delivered_seq"] or 0,
+        "read_seq": row["read_seq"],
+        "delivered_seq": row["delivered_seq"],
         "windows": [(start, end) for start, end in row["windows"]],
         "muted_until": moment(row["muted_until"]),
         "snoozed_until": moment(row["snoozed_until"]),

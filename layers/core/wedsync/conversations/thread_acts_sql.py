@@ -14,7 +14,10 @@ SET_STATUS: Final[LiteralString] = (
 
 ARRANGE: Final[LiteralString] = "select app.arrange_thread(%(thread_id)s, %(way)s, %(until)s)"
 
-MINE_OF: Final[LiteralString] = CHANGED_THREAD + " where t.id = %(thread_id)s"
+MINE_OF: Final[LiteralString] = (
+    "with page as materialized (select * from communication_threads where id = %(thread_id)s)"
+    + CHANGED_THREAD
+)
 
 CHANGE_PARTICIPANT: Final[LiteralString] = """
     select * from app.change_participant(%(thread_id)s, %(user_id)s, %(version)s, %(role)s, %(permissions)s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -20,10 +20,7 @@ from wedsync.platform.db import transaction
 from wedsync.platform.errors import FieldError, Invalid, NotFound
 from wedsync.platform.ids import uuid7
 
-_SORTS: Mapping[str, tuple[LiteralString, str]] = {
-    "-last_activity": (threads_sql.PAGE_BY_ACTIVITY, "last_activity_at"),
-    "wedding_date": (threads_sql.PAGE_BY_WEDDING_DATE, "wedding_date"),
-}
+_SORTED_BY = {"-last_activity": "last_activity_at", "wedding_date": "wedding_date"}
 
 
 class ThreadPage(TypedDict):
@@ -64,24 +61,25 @@ def page(who: Caller, query: ThreadQuery) -> ThreadPage:
 
     Raises Invalid for a foreign cursor, or a `q` that cannot be read.
     """
-    text, column = _SORTS[query.sort]
-    filters = query.model_dump(exclude={"limit", "cursor"})
-    asked = _fingerprint(filters)
-    after, after_id = _after(asked, query.cursor)
-    terms = Jsonb(search_terms.parse(query.q)) if query.q else None
-    values = {**filters, "terms": terms, "limit": query.limit, "after": after, "after_id": after_id}
-    (rows,) = transaction(who, (text, values))
+    filters = query.model_dump(mode="json", exclude={"limit", "cursor"})
+    made_for = _fingerprint(filters)
+    after, after_id = _after(made_for, query.cursor)
+    terms = search_terms.parse(query.q) if query.q else None
+    asked = {**filters, "terms": terms, "after": after, "after_id": after_id}
+    (rows,) = transaction(who, (threads_sql.PAGE, {"asked": Jsonb(asked), "limit": query.limit}))
     shown = rows[: query.limit]
     following = None
     if len(rows) > query.limit:
         last = shown[-1]
-        following = cursors.encode("threads", [asked, last[column].isoformat(), str(last["id"])])
+        following = cursors.encode(
+            "threads", [made_for, last[_SORTED_BY[query.sort]].isoformat(), str(last["id"])]
+        )
     return {"data": [resources.thread(row) for row in shown], "next_cursor": following}
 
 
 def _fingerprint(filters: Mapping[str, Any]) -> str:
     """Tells lists with other filters or another order apart: a cursor of one means nothing in the other."""
-    return sha256(json.dumps(filters, default=str, sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(filters, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _after(asked: str, cursor: str | None) -> tuple[str | None, str | None]:
