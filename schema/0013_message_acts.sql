@@ -410,7 +410,7 @@ create function private.settle_acks(m wedsync.thread_messages) returns setof app
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if m.acked_at is not null or m.deleted_at is not null
+    if m.acked_at is not null or m.deleted_at is not null or m.retracted_at is not null
        or exists (select from wedsync.message_acks a where a.message_id = m.id and a.acked_at is null)
        or not exists (select from wedsync.message_acks a where a.message_id = m.id) then
         return;
@@ -428,7 +428,7 @@ declare
     m wedsync.thread_messages := private.lock_message(asked);
 begin
     perform private.require_may(private.thread_of(m), 'read');
-    if not m.requires_ack or m.deleted_at is not null then
+    if not m.requires_ack or m.deleted_at is not null or m.retracted_at is not null then
         raise exception 'the message asks for no acknowledgement' using errcode = 'WS409';
     end if;
     update wedsync.message_acks a set acked_at = coalesce(a.acked_at, app.now()) where a.message_id = m.id and a.user_id = app.user_id();
@@ -517,7 +517,7 @@ begin
     if moment <= app.now() then
         raise exception 'not in the future' using errcode = 'WS422', hint = case when days is null then 'send_at' else 'relative' end;
     end if;
-    perform from wedsync.users u where u.id = app.user_id() for update;
+    perform from wedsync.users u where u.id = app.user_id() for no key update;
     if (select count(*) from wedsync.scheduled_messages s where s.author_id = app.user_id() and s.status <> 'sent') >= 200 then
         raise exception 'too many scheduled messages: delete one first' using errcode = 'WS409';
     end if;

@@ -392,6 +392,9 @@ def test_the_history_and_the_rows_behind_acts_are_out_of_reach(wedding: Database
     for table in ("message_reactions", "pending_reactions"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             db.transaction(ANA, (f"select * from {table}", {}))  # type: ignore[arg-type]
+    for who, seen in ((FLORA, 1), (ANA, 0), (CARLO, 0)):
+        (acks,) = db.transaction(who, ("select * from message_acks where message_id = %(m)s", {"m": message}))
+        assert len(acks) == seen
     for who, seen in ((FLORA, 1), (ANA, 1), (CARLO, 0)):
         (rows,) = db.transaction(
             who, ("select * from message_edits where message_id = %(m)s", {"m": message})
