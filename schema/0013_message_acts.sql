@@ -20,6 +20,9 @@ comment on column wedsync.thread_messages.pinned_at    is 'Since when it is pinn
 comment on column wedsync.thread_messages.acked_at     is 'When the last required person acknowledged it.';
 comment on column wedsync.thread_messages.retracted_at is 'When it was taken back where nothing is deleted: its text stays readable (R27).';
 
+create index thread_messages_unread on wedsync.thread_messages (thread_id, seq) include (sender_id)
+    where deleted_at is null and message_type <> 'system';
+
 create table wedsync.message_edits (
     message_id uuid        not null references wedsync.thread_messages on delete cascade,
     number     integer     not null check (number >= 1),
@@ -640,6 +643,43 @@ begin
 end
 $$;
 
+create function app.first_unread(thread uuid) returns bigint
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (
+        select min(found.seq)
+          from wedsync.thread_participants p
+          join wedsync.thread_access a on a.thread_id = p.thread_id and a.user_id = p.user_id and a.to_seq > p.read_seq
+         cross join lateral (
+               select m.seq from wedsync.thread_messages m
+                where m.thread_id = p.thread_id and m.seq >= greatest(a.from_seq, p.read_seq + 1) and m.seq <= a.to_seq
+                  and m.sender_id <> p.user_id and m.deleted_at is null and m.message_type <> 'system'
+                order by m.seq limit 1) found
+         where p.thread_id = thread and p.user_id = app.user_id() and p.left_at is null);
+end
+$$;
+comment on function app.first_unread(uuid) is
+    'The first of the messages that app.unread_counts counts, or null. Under a policy the planner does not trust the order of the index: it sorted them all.';
+
+-- As before, but by spans of seq that an index answers: asking the access table for each message took twenty times as long.
+create or replace function app.unread_counts(threads uuid[]) returns table (thread_id uuid, unread bigint)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select p.thread_id, coalesce(sum(found.unread), 0)::bigint
+      from (select app.user_id() as id offset 0) caller
+      join wedsync.thread_participants p on p.user_id = caller.id and p.thread_id = any (threads) and p.left_at is null
+      left join lateral (
+           select unnest(range_agg(int8range(greatest(a.from_seq, p.read_seq + 1), nullif(a.to_seq, 9223372036854775807), '[]'))) as seqs
+             from wedsync.thread_access a
+            where a.user_id = caller.id and a.thread_id = p.thread_id and a.to_seq > p.read_seq) span on true
+      left join lateral (
+           select count(*) as unread from wedsync.thread_messages m
+            where m.thread_id = p.thread_id and m.seq >= lower(span.seqs) and m.seq < coalesce(upper(span.seqs), 9223372036854775807)
+              and m.sender_id <> caller.id and m.deleted_at is null and m.message_type <> 'system') found on true
+     group by p.thread_id
+$$;
+
 -- As before, and those that the caller marked himself.
 create or replace function app.unread_threads() returns uuid[]
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -712,12 +752,12 @@ $$;
 revoke all on all functions in schema private from public;
 revoke all on function
     app.edit_message(uuid, text, text, uuid[]), app.delete_message(uuid), app.pin_message(uuid, boolean), app.react(uuid, text, boolean),
-    app.log_due_reactions(integer), app.ack_message(uuid), app.acks(uuid), app.withheld(uuid, bigint, bigint), app.delete_draft(uuid),
+    app.log_due_reactions(integer), app.ack_message(uuid), app.acks(uuid), app.withheld(uuid, bigint, bigint), app.delete_draft(uuid), app.first_unread(uuid),
     app.schedule_message(uuid, uuid, jsonb, timestamptz, integer, time), app.delete_scheduled_message(uuid),
     app.claim_scheduled_messages(integer), app.settle_scheduled_message(uuid, text) from public;
 grant execute on function
     app.edit_message(uuid, text, text, uuid[]), app.delete_message(uuid), app.pin_message(uuid, boolean), app.react(uuid, text, boolean),
-    app.ack_message(uuid), app.acks(uuid), app.withheld(uuid, bigint, bigint), app.delete_draft(uuid),
+    app.ack_message(uuid), app.acks(uuid), app.withheld(uuid, bigint, bigint), app.delete_draft(uuid), app.first_unread(uuid),
     app.schedule_message(uuid, uuid, jsonb, timestamptz, integer, time), app.delete_scheduled_message(uuid) to wedsync_app;
 grant execute on function
     app.log_due_reactions(integer), app.claim_scheduled_messages(integer), app.settle_scheduled_message(uuid, text) to wedsync_worker;

@@ -43,14 +43,11 @@ _AROUND: Final[LiteralString] = """
         (select * from thread_messages where thread_id = %(thread_id)s and seq >= %(seq)s order by seq limit %(limit)s + 1)
 """
 _FIRST_UNREAD: Final[LiteralString] = """
-        with first as materialized (
-            select m.seq from thread_messages m join thread on thread.id = m.thread_id
-             where m.seq > thread.read_seq and m.sender_id <> thread.participant and m.deleted_at is null and m.message_type <> 'system'
-             order by m.seq limit 1
-        )
+        with first as materialized (select app.first_unread(%(thread_id)s) as seq)
         (select * from thread_messages where thread_id = %(thread_id)s and seq >= (select seq from first) order by seq limit %(limit)s + 1)
          union all
-        (select * from thread_messages where thread_id = %(thread_id)s and not exists (select from first) order by seq desc limit %(limit)s)
+        (select * from thread_messages where thread_id = %(thread_id)s and (select seq from first) is null
+          order by seq desc limit %(limit)s)
 """
 
 # All of them walk the unique index (thread_id, seq).
