@@ -137,6 +137,7 @@ docs: $(TESTING) ## Generate what is generated: OpenAPI with its examples, Async
 	$(BIN)/python tools/openapi.py
 	$(BIN)/python -m pytest -q tests/database/test_story.py --record-examples
 	$(BIN)/python tools/openapi.py
+	$(BIN)/python tools/api_reference.py
 	$(BIN)/python tools/asyncapi.py
 	$(BIN)/python tools/erd.py
 

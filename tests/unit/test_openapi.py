@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,15 @@ from jsonschema import Draft202012Validator, FormatChecker
 from wedsync.platform.errors import Problem
 
 OPENAPI = Path(__file__).parents[2] / "docs" / "openapi.json"
+
+
+@pytest.mark.parametrize("tool", ["openapi.py", "api_reference.py"])
+def test_what_is_generated_is_what_the_code_says(tool: str) -> None:
+    check = [sys.executable, str(OPENAPI.parents[1] / "tools" / tool), "--check"]
+
+    ran = subprocess.run(check, capture_output=True, text=True, check=False)  # noqa: S603 (our own tool)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 @cache
