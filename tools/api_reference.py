@@ -34,6 +34,7 @@ LIMITS = {
     "pattern": "`{}`",
     "default": "default `{}`",
 }
+LEGIBLE = 60  # characters of a pattern
 Schema = dict[str, Any]
 
 
@@ -137,8 +138,9 @@ def _kind(schema: Schema) -> str:
 def _tells(key: str, schema: Schema) -> bool:
     """A limit that says more than the type does."""
     obvious = key == "maxLength" and "format" in schema
+    unreadable = key == "pattern" and len(schema.get("pattern", "")) > LEGIBLE
     huge = key == "maximum" and schema.get("maximum", 0) >= 2**53
-    return key in schema and not obvious and not huge and schema[key] not in (None, [], {})
+    return key in schema and not (obvious or unreadable or huge) and schema[key] not in (None, [], {})
 
 
 def _resolved(document: dict[str, Any], part: Schema) -> Schema:
