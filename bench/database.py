@@ -64,7 +64,7 @@ Act = Callable[[Person, random.Random], object]
 
 def _sync(who: Person, chance: random.Random) -> object:
     known = chance.sample(who.threads, min(20, len(who.threads)))
-    return replay(who, Since.token, dict.fromkeys(known, (Since.epoch, 1)), 20)
+    return replay(who, HEAD["token"], {thread: (HEAD["epoch"], 1) for thread in known}, 20)
 
 
 def _send(who: Person, chance: random.Random) -> object:
