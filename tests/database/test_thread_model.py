@@ -1,4 +1,7 @@
-"""Random conversations of random people, in the database and in a model of it: every answer and every sight is the same."""
+"""Roles, statuses and visibility in any order, by anybody: every refusal and every sight is that of a model.
+
+test_conversation_model.py does the same for many threads at once, with paging and search.
+"""
 
 from __future__ import annotations
 
@@ -181,7 +184,7 @@ def outcome(act: Callable[[], object]) -> type[Problem] | None:
     return None
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(begun=BEGINNINGS, acts=st.lists(ACTS, min_size=25, max_size=40))
 def test_a_conversation_is_what_its_model_says(
     wedding: Database, begun: dict[str, Any], acts: list[tuple[Any, ...]]
