@@ -49,6 +49,19 @@ def manages(place: Place, actor: str, which: str) -> int:
     return DONE if place.may(actor, "manage") else 403
 
 
+def invites(place: Place, actor: str, which: str) -> int:
+    """The one named is not of the wedding: whoever may add people is told so."""
+    right = may("invite")(place, actor, which)
+    return 422 if right == DONE else right
+
+
+def removes_the_owner(place: Place, actor: str, which: str) -> int:
+    """The last one stays."""
+    if not place.may(actor, "manage"):
+        return 403
+    return DONE if "owner" in place.people.values() else 409
+
+
 def edits(place: Place, actor: str, which: str) -> int:
     return may("post")(place, actor, which) if actor == place.author(which) else 403
 
@@ -123,7 +136,14 @@ def _verbs() -> Iterator[Verb]:
         yield Verb("PUT", f"{thread}/{cursor}", takes_part, {"seq": 2, "epoch": "{epoch}"})
     yield Verb("PUT", f"{thread}/unread", takes_part)
     yield Verb("GET", f"{thread}/participants", reads)
-    yield Verb("GET", f"{thread}/participants/{{owner}}", reads)
+    owner = f"{thread}/participants/{{owner}}"
+    yield Verb("GET", owner, reads)
+    yield Verb("POST", f"{thread}/participants", invites, {"user_id": "{new}"})
+    yield Verb("PATCH", owner, may("manage"), {"role": "owner"}, (("If-Match", '"1"'),))
+    yield Verb("DELETE", owner, removes_the_owner)
+    yield Verb("GET", f"{thread}/scheduled-messages", reads)
+    yield Verb("PUT", f"{thread}/draft", reads, {"message": "Dear all"})
+    yield Verb("DELETE", f"{thread}/draft", reads)
     yield Verb("GET", f"{thread}/messages", reads)
     yield Verb("GET", f"{thread}/pins", reads)
     sent = {"message": "Hello", "client_msg_id": "{new}"}
