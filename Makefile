@@ -21,7 +21,7 @@ FUNCTIONS := $(patsubst functions/%/requirements.txt,%,$(wildcard functions/*/re
 packages   = $(LAYERS:%=.layers/%-$(1)/.installed) $(FUNCTIONS:%=.functions/%-$(1)/.installed)
 
 RUNTIME := .venv/.local $(call packages,$(PYTAG)) .tools/emulator/.installed
-TESTING := $(RUNTIME) .venv/.dev .tools/sam/.installed
+TESTING := $(RUNTIME) .venv/.dev .tools/sam/.installed .tools/schemathesis/.installed
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -57,7 +57,7 @@ test-fast: $(TESTING) ## Run the unit and database tests
 	$(BIN)/python -m pytest tests/unit tests/database $(ARGS)
 
 .PHONY: check
-check: format-check lint imports types template sizes ## Everything CI runs
+check: format-check lint lint-api imports types template sizes ## Everything CI runs
 	$(MAKE) --jobs=2 --output-sync=target coverage elsewhere ARGS=--hypothesis-profile=gate
 
 .PHONY: format
@@ -72,6 +72,16 @@ format-check: .venv/.dev
 .PHONY: lint
 lint: .venv/.dev ## Look for defects with ruff
 	$(BIN)/ruff check .
+
+.PHONY: lint-api
+ifneq ($(shell type -p npm),)
+lint-api: .tools/spectral/.installed ## Lint the API's description with Spectral and OWASP's rules, where there is npm
+	cp tools/spectral/ruleset.yaml $(<D)
+	$(<D)/node_modules/.bin/spectral lint --ruleset $(<D)/ruleset.yaml --quiet docs/openapi.json
+else
+lint-api:
+	@echo "lint-api: skipped, there is no npm on this machine"
+endif
 
 .PHONY: imports
 imports: .venv/.dev ## Check who may import whom
@@ -96,6 +106,10 @@ coverage: $(TESTING) ## Run every test and measure what it reaches, worker proce
 	$(BIN)/coverage report
 
 # The other PostgreSQL and the other Python, in one run: what deployed functions run under is 3.13.
+.PHONY: explore
+explore: $(TESTING) ## Let Schemathesis ask a local stack for some minutes what nobody thought of
+	$(BIN)/python -m pytest tests/security/test_exploration.py --api-examples=100 $(ARGS)
+
 .PHONY: elsewhere
 ifneq ($(PYTAG),cp313)
 ifneq ($(PYTHON313),)
@@ -133,8 +147,11 @@ sizes: build ## Print the unzipped size of every function with its layers
 	$(BIN)/python tools/sizes.py
 
 .PHONY: docs
-docs: $(TESTING) ## Generate what is generated: OpenAPI, AsyncAPI, the drawing of the data
+docs: $(TESTING) ## Generate what is generated: OpenAPI with its examples, AsyncAPI, the drawing of the data
 	$(BIN)/python tools/openapi.py
+	$(BIN)/python -m pytest -q tests/database/test_story.py --record-examples
+	$(BIN)/python tools/openapi.py
+	$(BIN)/python tools/api_reference.py
 	$(BIN)/python tools/asyncapi.py
 	$(BIN)/python tools/erd.py
 
@@ -168,6 +185,14 @@ $(UV): requirements/uv.txt | .venv/bin/python
 	$(install) --python $(@D)/bin/python --requirement $<
 	touch $@
 
+# Pinned with hashes too; the lock says nothing of where packages came from.
+.tools/spectral/.installed: tools/spectral/package.json tools/spectral/package-lock.json
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	touch $@
+
 # Third-party packages of a layer or a function, for local workers: they see these and the source, nothing else.
 # Without dependencies: what another layer brings is not listed again.
 define packages_rule
@@ -181,7 +206,7 @@ $(foreach f,$(FUNCTIONS),$(eval $(call packages_rule,functions,$(f))))
 
 .PHONY: requirements
 requirements: | $(UV) ## Pin what *.in ask for (make requirements ARGS=--upgrade renews the pins)
-	for f in uv sam emulator; do $(call compile,requirements,$$f); done
+	for f in uv sam emulator schemathesis; do $(call compile,requirements,$$f); done
 	$(call compile,layers/core,requirements)
 	$(call compile,layers/email,requirements,$(in_core))
 	$(call compile,layers/sms,requirements,$(in_core) $(asynchronous))

@@ -17,6 +17,7 @@ from local.gateway_context import Place, now, request_id, short_id, trace_id
 from local.gateway_invocation import invoke_within
 from local.gateway_throttle import TokenBucket
 from local.http_gateway_answers import Answer, MalformedAnswerError, mock_answer, proxy_answer
+from local.http_gateway_compression import compressed
 from local.http_gateway_event import EventFactory, Request
 from local.http_gateway_responses import GatewayResponses
 from local.http_gateway_routes import Match, RouteTable
@@ -51,14 +52,15 @@ class HttpGateway:
     def routes(self) -> list[web.RouteDef]:
         """Everything under `/{stage}`, any method."""
         stage = f"/{self._api.stage}"
-        return [web.route("*", stage, self.handle), web.route("*", stage + "/{rest:.*}", self.handle)]
+        return [web.route("*", stage, self.handle), web.route("*", stage + "/{rest:(?s:.*)}", self.handle)]
 
     async def handle(self, incoming: web.Request) -> web.Response:
         """Answer one request of the API."""
         body = await self._read(incoming)
         request = self._request(incoming, body or b"")
         answer = self._refused("REQUEST_TOO_LARGE", request) if body is None else await self._answer(request)
-        return _response(answer, request)
+        accepted, minimum = request.header("accept-encoding"), self._api.minimum_compression_size
+        return _response(compressed(answer, accepted, minimum), request)
 
     async def _read(self, incoming: web.Request) -> bytes | None:
         """The body, None when it is above the quota. Raises HTTPRequestTimeout."""

@@ -114,7 +114,10 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class RestApi:
-    """The REST API (v1). `identifier` is the local API id that events carry."""
+    """The REST API (v1). `identifier` is the local API id that events carry.
+
+    Answers of `minimum_compression_size` bytes or more are compressed for clients that want it; None: none is.
+    """
 
     name: str
     identifier: str
@@ -123,6 +126,7 @@ class RestApi:
     gateway_responses: Mapping[str, GatewayResponse]
     binary_media_types: tuple[str, ...]
     throttle: Throttle | None
+    minimum_compression_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ def rest_api(resolver: Resolver) -> RestApi:
         gateway_responses=_gateway_responses(body.get(_RESPONSES, {})),
         binary_media_types=tuple(properties.get("BinaryMediaTypes", body.get(_BINARY, ()))),
         throttle=_rest_throttle(stage.get("MethodSettings", [])),
+        minimum_compression_size=properties.get("MinimumCompressionSize"),
     )
 
 

@@ -18,3 +18,10 @@ settings.register_profile("untimed", deadline=None)
 settings.register_profile("gate", deadline=None, derandomize=True)
 settings.register_profile("deep", deadline=None, max_examples=5_000)
 settings.load_profile("untimed")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-examples", action="store_true", help="write docs/examples.json anew")
+    parser.addoption(
+        "--api-examples", type=int, default=2, help="requests that Schemathesis makes up per operation"
+    )

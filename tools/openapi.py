@@ -1,4 +1,4 @@
-"""Writes docs/openapi.json from the routes and models of the code; `--check` only compares.
+"""Writes docs/openapi.json from the routes, the models and the recorded examples; `--check` only compares.
 
 Usage: python tools/openapi.py [--check]
 """
@@ -17,61 +17,79 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "functions/rest"), str(ROOT / "layers/core"), str(ROOT / "tools")]
+
+import openapi_answers as answers  # noqa: E402 (after the path)
+from openapi_limits import limit  # noqa: E402
+
 TARGET = ROOT / "docs" / "openapi.json"
-REFERENCE = "#/components/schemas/{model}"
-PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457",
-    "required": ["type", "title", "status", "detail", "code", "request_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string", "enum": []},
-        "request_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "message"],
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-            },
-        },
-    },
+EXAMPLES = ROOT / "docs" / "examples.json"
+TAGS = {
+    "threads": "Conversations of a wedding: their settings, their people and their messages",
+    "messages": "Single messages: what they say, what became of them, what people make of them",
+    "search": "Finding threads and messages",
+    "notifications": "The caller's inbox",
+    "scheduled-messages": "Messages that are sent later",
+    "me": "The caller, his devices and his counters",
+    "realtime": "Tickets for the WebSocket",
+    "directory": "People, organizations and weddings, as the platform's back end states them",
+    "health": "Whether the API answers",
+}
+INFO = {
+    "title": "WedSync Threads",
+    "version": "1",
+    "summary": "Messaging for weddings: threads, participants, messages, and how devices catch up",
+    "description": "How the parts fit together, with a conversation to try: docs/api.md of the project. "
+    "Every refusal is an RFC 9457 problem; branch on its `code`.",
+    "contact": {"name": "The engineers of WedSync Threads"},
+    "license": {"name": "MIT", "identifier": "MIT"},
+}
+SERVER = {
+    "url": "https://{host}/v1",
+    "description": "production, or wherever the stack is deployed; on one machine `make up` prints the address",
+    "variables": {"host": {"default": "threads.example.com"}},
+    "x-internal": False,
+}
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "A JSON Web Token of the deployment's issuer, checked as RFC8725 recommends: RS256, ES256 or EdDSA, "
+    "issuer, audience and expiry; `sub` is the user's id",
 }
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 description. Raises SystemExit if a route is not described, or not there."""
     os.environ.setdefault("ALLOWED_ORIGINS", "")
-    sys.path[:0] = [str(ROOT / "functions/rest"), str(ROOT / "layers/core"), str(ROOT / "tools")]
     operations = importlib.import_module("openapi_operations").OPERATIONS
     _compare(set(operations), _served(importlib.import_module("app").app))
-    problems = _problems()
     schemas = _schemas(operations)
+    examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
     paths: dict[str, dict[str, Any]] = {}
     for (method, path), operation in operations.items():
-        paths.setdefault(path, {})[method.lower()] = _operation(method, path, operation, schemas, problems)
-    body = PROBLEM | {
-        "properties": PROBLEM["properties"] | {"code": {"type": "string", "enum": sorted(problems.values())}}
-    }
-    return {
+        shown = examples.get(f"{method} {path}", {})
+        described = _operation(method, path, operation, schemas["by_key"], shown)
+        paths.setdefault(path, {})[method.lower()] = described
+    used = {described["tags"][0] for methods in paths.values() for described in methods.values()}
+    made = {
         "openapi": "3.1.0",
-        "info": {
-            "title": "WedSync Threads",
-            "version": "1",
-            "summary": "Messaging for weddings: threads, participants, messages, and how devices catch up",
-            "license": {"name": "MIT", "identifier": "MIT"},
-        },
-        "servers": [{"url": "http://127.0.0.1:8080/v1", "description": "one machine: make up"}],
+        "info": INFO,
+        "servers": [SERVER],
         "security": [{"bearer": []}],
+        "tags": [{"name": name, "description": TAGS[name]} for name in TAGS if name in used],
         "paths": paths,
         "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": {"Problem": body, **schemas["$defs"]},
+            "securitySchemes": {"bearer": BEARER},
+            "parameters": answers.PARAMETERS,
+            "headers": answers.HEADERS,
+            "responses": answers.refusals(),
+            "schemas": {"Problem": answers.problem(), **schemas["$defs"]},
         },
     }
+    made = json.loads(json.dumps(made))
+    limit(made)
+    return made
 
 
 def _served(app: Any) -> set[tuple[str, str]]:
@@ -88,12 +106,6 @@ def _compare(described: set[tuple[str, str]], served: set[tuple[str, str]]) -> N
         raise SystemExit(f"tools/openapi_operations.py and the routes differ: {sorted(described ^ served)}")
 
 
-def _problems() -> dict[int, str]:
-    """Code of each status, from the exception tree."""
-    errors = importlib.import_module("wedsync.platform.errors")
-    return {problem.status: problem.code for problem in errors.Problem.__subclasses__()}
-
-
 def _schemas(operations: dict[Any, Any]) -> dict[str, Any]:
     """JSON schemas of all models, and where each is referred to by (model, mode)."""
     wanted: dict[Any, Any] = {}
@@ -104,37 +116,44 @@ def _schemas(operations: dict[Any, Any]) -> dict[str, Any]:
             wanted[model, "serialization"] = TypeAdapter(model)
     inputs = [(key, key[1], adapter) for key, adapter in wanted.items()]
     by_key, definitions = TypeAdapter.json_schemas(
-        inputs, ref_template=REFERENCE, schema_generator=GenerateJsonSchema
+        inputs, ref_template=answers.SCHEMA, schema_generator=GenerateJsonSchema
     )
     return {"by_key": {key: schema for (key, _), schema in by_key.items()}, **definitions}
 
 
 def _operation(
-    method: str, path: str, operation: Any, schemas: dict[str, Any], problems: dict[int, str]
+    method: str, path: str, operation: Any, by_key: dict[Any, Any], shown: dict[str, Any]
 ) -> dict[str, Any]:
+    keyed = method == "POST" and not path.endswith("/messages")
     described: dict[str, Any] = {
         "operationId": _name(method, path),
         "summary": operation.summary,
+        "description": answers.description(operation, keyed),
         "tags": [path.split("/")[1]],
-        "parameters": _path_parameters(path) + _query_parameters(operation.query),
+        "parameters": [
+            *_path_parameters(path),
+            *_query_parameters(operation.query),
+            *answers.header_parameters(operation, keyed),
+        ],
         "responses": {
-            str(status): _answer(model, schemas) for status, model in sorted(operation.answers.items())
+            str(status): answers.answer(
+                status, by_key.get((model, "serialization")), operation, keyed, shown.get("answers", {})
+            )
+            for status, model in sorted(operation.answers.items())
         },
     }
-    refused = (
-        {*operation.problems, 500, 503}
-        | ({413} if operation.body is not None else set[int]())
-        | ({401} if operation.who != "anybody" else set[int]())
-    )
-    for status in sorted(refused):
-        described["responses"][str(status)] = _refusal(problems[status])
+    for status in answers.refused(operation, path, keyed):
+        described["responses"][str(status)] = {"$ref": answers.refusal(status)}
     if operation.body is not None:
-        schema = schemas["by_key"][operation.body, "validation"]
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        content: dict[str, Any] = {"schema": by_key[operation.body, "validation"]}
+        if "request" in shown:
+            content["examples"] = {"recorded": {"value": shown["request"]}}
+        described["requestBody"] = {
+            "required": operation.body_required,
+            "content": {"application/json": content},
+        }
     if operation.who == "anybody":
         described["security"] = []
-    if operation.who == "a service":
-        described["description"] = "Needs a token with the scope `service`."
     return described
 
 
@@ -143,34 +162,26 @@ def _name(method: str, path: str) -> str:
     return "_".join([method.lower(), *words])
 
 
-def _answer(model: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    headers = {"X-Request-Id": {"schema": {"type": "string"}}}
-    if model is None:
-        return {"description": "Done", "headers": headers}
-    schema = schemas["by_key"][model, "serialization"]
-    return {"description": "Done", "headers": headers, "content": {"application/json": {"schema": schema}}}
-
-
-def _refusal(code: str) -> dict[str, Any]:
-    schema = {"$ref": REFERENCE.format(model="Problem")}
-    return {"description": f"Problem `{code}`", "content": {"application/problem+json": {"schema": schema}}}
-
-
 def _path_parameters(path: str) -> list[dict[str, Any]]:
-    schema = {"type": "string", "format": "uuid"}
-    return [
-        {"name": name, "in": "path", "required": True, "schema": schema}
-        for name in re.findall(r"{(\w+)}", path)
-    ]
+    return [answers.path_parameter(name) for name in re.findall(r"{(\w+)}", path)]
 
 
 def _query_parameters(model: Any) -> list[dict[str, Any]]:
     if model is None:
         return []
-    fields = model.model_json_schema()["properties"]
+    stated = model.model_json_schema()
+    needed = stated.get("required", [])
+    if missing := stated["properties"].keys() - answers.QUERY:
+        raise SystemExit(f"say in tools/openapi_answers.py what these parameters are: {sorted(missing)}")
     return [
-        {"name": name, "in": "query", "required": False, "schema": _plain(schema)}
-        for name, schema in fields.items()
+        {
+            "name": name,
+            "in": "query",
+            "required": name in needed,
+            "description": answers.QUERY[name],
+            "schema": _plain(schema),
+        }
+        for name, schema in stated["properties"].items()
     ]
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+import openapi_messages
+import openapi_threads
+from openapi_operation import Operation
 from pydantic import BaseModel, create_model
 from routes.tickets import NewTicket
 from typing_extensions import TypedDict
 
-from wedsync.conversations import cursors, messages, models, participants, resources, threads
+from wedsync.conversations import search
 from wedsync.identity import directory, directory_models
-from wedsync.notifications import devices, inbox, receipts
+from wedsync.notifications import devices, inbox
 
 
 class Health(TypedDict):
@@ -28,18 +30,6 @@ class Ticket(TypedDict):
     protocol: Literal["wedsync.v1"]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """`answers` maps a status to its type, None for an answer without content; `problems` lists statuses."""
-
-    summary: str
-    answers: dict[int, Any]
-    problems: tuple[int, ...] = ()
-    body: Any = None
-    query: Any = None
-    who: Literal["anybody", "a person", "a service"] = "a person"
-
-
 def _put(summary: str, model: type[BaseModel], *ids: str) -> Operation:
     """The answer is what was stated, and the ids of the path."""
     named: dict[str, Any] = dict.fromkeys(ids, (UUID, ...))
@@ -50,6 +40,8 @@ def _put(summary: str, model: type[BaseModel], *ids: str) -> Operation:
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
+    **openapi_threads.OPERATIONS,
+    **openapi_messages.OPERATIONS,
     ("GET", "/health"): Operation("Whether the API answers", {200: Health}, who="anybody"),
     ("GET", "/me"): Operation("The caller as the directory knows him", {200: directory.Profile}),
     ("GET", "/me/devices"): Operation("The caller's devices, the oldest first", {200: devices.DeviceList}),
@@ -75,65 +67,17 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         (400, 403, 415, 422),
         body=inbox.Marked,
     ),
-    ("GET", "/messages/{message_id}/receipts"): Operation(
-        "What became of a message, for its author and planners",
-        {200: receipts.ReceiptList},
-        (403, 404),
+    ("GET", "/search"): Operation(
+        "Messages and threads that answer a query, the newest first",
+        {200: search.SearchPage},
+        (422,),
+        query=search.SearchQuery,
     ),
     ("POST", "/realtime/tickets"): Operation(
         "A one-time ticket for a WebSocket", {201: Ticket}, (400, 403, 415, 422), body=NewTicket
     ),
-    ("GET", "/threads"): Operation(
-        "The caller's threads, the latest activity first",
-        {200: threads.ThreadPage},
-        (422,),
-        query=models.ThreadQuery,
-    ),
-    ("POST", "/threads"): Operation(
-        "Create a thread with its people and perhaps its first message",
-        {201: resources.Thread},
-        (400, 403, 415, 422),
-        body=models.NewThread,
-    ),
-    ("GET", "/threads/{thread_id}"): Operation("One thread", {200: resources.Thread}, (404,)),
-    ("PUT", "/threads/{thread_id}/read"): Operation(
-        "The person has seen everything up to a seq",
-        {200: cursors.Cursors},
-        (400, 403, 404, 415, 422),
-        body=models.Cursor,
-    ),
-    ("PUT", "/threads/{thread_id}/delivered"): Operation(
-        "A device has stored everything up to a seq",
-        {200: cursors.Cursors},
-        (400, 403, 404, 415, 422),
-        body=models.Cursor,
-    ),
-    ("GET", "/threads/{thread_id}/participants"): Operation(
-        "The people of a thread", {200: participants.ParticipantList}, (404,)
-    ),
-    ("POST", "/threads/{thread_id}/participants"): Operation(
-        "Add a person, with as much history as stated",
-        {201: resources.Participant},
-        (400, 403, 404, 409, 415, 422),
-        body=models.AddedParticipant,
-    ),
-    ("DELETE", "/threads/{thread_id}/participants/{user_id}"): Operation(
-        "Remove a participant, or leave", {204: None}, (403, 404, 409)
-    ),
-    ("GET", "/threads/{thread_id}/messages"): Operation(
-        "A page of messages by ascending seq; without an anchor the newest",
-        {200: messages.MessagePage},
-        (404, 422),
-        query=models.MessageQuery,
-    ),
-    ("POST", "/threads/{thread_id}/messages"): Operation(
-        "Send a message; 200 with `duplicate` for a client_msg_id that is known",
-        {201: resources.Message, 200: resources.Message},
-        (400, 403, 404, 409, 415, 422),
-        body=models.NewMessage,
-    ),
     ("PUT", "/directory/organizations/{organization_id}"): _put(
-        "State an organization", directory_models.Organization
+        "State an organization", directory_models.Organization, "id"
     ),
     ("PUT", "/directory/users/{user_id}"): _put(
         "State a person and his addresses", directory_models.User, "id"

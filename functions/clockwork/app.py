@@ -1,10 +1,16 @@
-"""Every minute: what was left lying."""
+"""Every minute: what was left lying, and what was to be done now."""
 
 from __future__ import annotations
 
+from wedsync.conversations import due
 from wedsync.notifications import clockwork
 from wedsync.notifications.channels import sms
+from wedsync.realtime.broadcast import deliver
 
 
 def handler(_event: object, _context: object) -> None:
     clockwork.tick(sms.reconcile)
+    for committed in due.messages_due():
+        deliver(committed)
+    for committed in due.reactions_due():
+        deliver(committed)

@@ -7,41 +7,23 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import browsers
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from request import HEADERS
-from routes import (
-    devices,
-    directory,
-    health,
-    me,
-    messages,
-    notifications,
-    participants,
-    receipts,
-    threads,
-    tickets,
-)
+from routes import ROUTERS
 
 from wedsync.platform.errors import Internal, NotFound, Problem, problem_body
 from wedsync.platform.observability import bind, logger
 
+# A path may come decoded or as it was sent; routes know the latter only (an emoji is no letter to them).
+AS_SENT = "/%:@!$&'()*+,;=-._~"
+
 app = APIGatewayRestResolver(cors=browsers.cors())
 app.use([browsers.refuse_foreign_origins])
-for router in (
-    devices.router,
-    directory.router,
-    health.router,
-    me.router,
-    messages.router,
-    notifications.router,
-    participants.router,
-    receipts.router,
-    threads.router,
-    tickets.router,
-):
+for router in ROUTERS:
     app.include_router(router)
 
 
@@ -73,6 +55,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """API Gateway's proxy event v1 in, its answer out."""
     request_id = event["requestContext"]["requestId"]
     bind(request_id=request_id, route=f"{event['httpMethod']} {event['path']}")
-    response = app.resolve(event, context)
+    response = app.resolve({**event, "path": quote(event["path"], AS_SENT, errors="replace")}, context)
     response["multiValueHeaders"] = {**response["multiValueHeaders"], "X-Request-Id": [request_id]}
     return response

@@ -40,6 +40,11 @@ def body(router: BaseRouter, model: type[M]) -> M:
     return _checked(model, stated)
 
 
+def optional_body(router: BaseRouter, model: type[M]) -> M:
+    """The JSON body, or what a request without one states: nothing. Raises as `body`."""
+    return body(router, model) if router.current_event.body else model()
+
+
 def query(router: BaseRouter, model: type[M]) -> M:
     """The query string; each parameter once. Raises Invalid."""
     sent = _parameters(router.current_event)

@@ -60,10 +60,14 @@ def test_a_thread_begins_with_its_creation_at_seq_one(wedding: Database) -> None
     assert seen["unread_count"] == 1
     assert seen["me"] == {
         "role": "participant",
+        "permissions": ["read", "post", "react", "pin"],
         "read_seq": 0,
         "delivered_seq": 0,
         "windows": [(1, None)],
         "muted_until": None,
+        "snoozed_until": None,
+        "pinned_at": None,
+        "marked_unread": False,
     }
     assert threads.get(ANA, thread)["me"]["role"] == "owner"
     logged = behind(

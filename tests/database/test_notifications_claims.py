@@ -263,8 +263,11 @@ def test_who_left_the_wedding_gets_no_text(notifying: Notifying) -> None:
     )
 
 
-@pytest.mark.parametrize("table", ["thread_messages", "communication_threads"])
-def test_a_worker_of_its_own_sees_no_text(notifying: Notifying, table: str) -> None:
+@pytest.mark.parametrize(
+    "table",
+    ["thread_messages", "communication_threads", "thread_events", "thread_participants", "wedding_members"],
+)
+def test_a_worker_of_its_own_sees_nobodys_threads(notifying: Notifying, table: str) -> None:
     planned(notifying)
     count = sql.SQL("select count(*) from {}").format(sql.Identifier(table))
 
@@ -277,7 +280,7 @@ def test_a_worker_of_its_own_sees_no_text(notifying: Notifying, table: str) -> N
 
 
 @pytest.mark.parametrize(
-    "table", ["deliveries", "contact_points", "users", "thread_participants", "thread_events", "suppressions"]
+    "table", ["deliveries", "contact_points", "users", "suppressions", "drafts", "scheduled_messages"]
 )
 def test_a_worker_reads_no_table_it_has_functions_for(notifying: Notifying, table: str) -> None:
     query = sql.SQL("select * from {}").format(sql.Identifier(table))

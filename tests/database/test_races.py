@@ -120,6 +120,34 @@ def test_many_writers_of_one_thread_number_it_without_gaps(wedding: Database, se
     assert [row["at"] for row in log] == sorted(row["at"] for row in log)
 
 
+def test_fifty_senders_at_once_lose_nothing(wedding: Database, sessions: Sessions) -> None:
+    thread = make_thread()
+    people = [ANA, PETRA, FLORA] * 17
+    writers = [(sessions(who), who) for who in people[:50]]
+
+    def write(number: int) -> int:
+        session, who = writers[number]
+        session.begin(who)
+        message = NewMessage(message=f"from {number}", client_msg_id=new_id())
+        seq = 0
+        for text, values in messages.statements(thread, [message]):
+            seq = max((row.get("seq") or 0 for row in session.run(text, **values)), default=0)
+        session.commit()
+        return seq
+
+    with ThreadPoolExecutor(50) as pool:
+        answered = dict(enumerate(pool.map(write, range(50))))
+
+    stored = behind(
+        wedding,
+        "select seq, message, created_at from wedsync.thread_messages where thread_id = %(t)s order by seq",
+        t=thread,
+    )
+    assert [row["seq"] for row in stored] == list(range(2, 52))
+    assert {row["message"]: row["seq"] for row in stored} == {f"from {n}": seq for n, seq in answered.items()}
+    assert [row["created_at"] for row in stored] == sorted(row["created_at"] for row in stored)
+
+
 def test_the_same_message_from_two_sockets_is_one_message(wedding: Database, sessions: Sessions) -> None:
     thread = make_thread()
     message = NewMessage(message="twice", client_msg_id=new_id())

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from tests.database.test_conversation import make_thread, say
+from tests.database.test_message_acts import sent
 from tests.fixtures.postgres import Database
 from tests.fixtures.wedding import ANA, CARLO, FLORA, PHIL, SERVICE, WEDDING, new_id
-from wedsync.conversations import cursors, messages, participants, threads
+from wedsync.conversations import cursors, drafts, message_acts, messages, participants, scheduled, threads
+from wedsync.conversations.message_models import Draft, EditedMessage, LaterMessage
 from wedsync.conversations.models import AddedParticipant, MessageQuery, NewMessage, ThreadQuery
 from wedsync.conversations.replay import replay
+from wedsync.conversations.scheduled import ScheduledQuery
 from wedsync.platform import db
 from wedsync.platform.errors import NotFound
 
@@ -52,8 +56,30 @@ def everything_once() -> None:
     cursors.read(ANA, thread, epoch, 2)
     cursors.delivered(ANA, thread, epoch, 3)
     cursors.acknowledge(ANA, epoch, {thread: 3})
+    cursors.mark_unread(ANA, thread)
+    cursors.unread(ANA)
+    everything_with_a_message(thread)
     replay(ANA, replay(ANA, None, {}, 10).since, {thread: (epoch, 1)}, 10)
     participants.leave_wedding(SERVICE, WEDDING, CARLO.user_id)
+
+
+def everything_with_a_message(thread: UUID) -> None:
+    message = sent(ANA, thread, requires_ack=True)
+    message_acts.edit(ANA, message, EditedMessage(message="Edited"))
+    message_acts.react(FLORA, message, "👍", present=True)
+    message_acts.pin(FLORA, message, pinned=True)
+    message_acts.acknowledge(FLORA, message)
+    message_acts.pins(ANA, thread)
+    message_acts.history(ANA, message)
+    message_acts.delete(ANA, message)
+    for anchor in ({"around_seq": 2}, {"from": "first_unread"}):
+        messages.page(FLORA, thread, MessageQuery.model_validate(anchor))
+    drafts.put(ANA, thread, Draft(message="Dear"))
+    drafts.get(ANA, thread)
+    drafts.delete(ANA, thread)
+    later = scheduled.schedule(ANA, thread, LaterMessage(message="Soon", relative="P-1D", at="09:00"))
+    scheduled.page(ANA, ScheduledQuery())
+    scheduled.delete(ANA, UUID(later["id"]))
 
 
 def test_nothing_that_leaves_the_client_pins_a_connection(said: list[str]) -> None:

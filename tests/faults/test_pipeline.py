@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -161,3 +162,41 @@ def test_dead_letters_hold_ids_only_and_their_redrive_delivers_once(fragile: Pip
     assert fragile.notified("flora", message) == 1
     for secret in (text, ADDRESSES["flora"], PHONES["flora"]):
         assert secret not in fragile.logs()
+
+
+def test_a_scheduled_message_outlives_the_clockwork_that_took_it_up(fragile: Pipeline) -> None:
+    text = canary()
+    thread = fragile.party.thread("ana", "flora")
+    in_a_minute = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    stated = {"message": text, "send_at": in_a_minute}
+    made = fragile.party.call("ana", "POST", f"/threads/{thread}/scheduled-messages", stated)
+
+    def status() -> str:
+        return fragile.party.call("ana", "GET", f"/scheduled-messages/{made.body['id']}").body["status"]
+
+    fragile.advance(60)
+    fragile.until(lambda: status() != "waiting")
+    for pid in fragile.stack.workers("ClockworkFunction"):
+        os.kill(pid, signal.SIGKILL)
+    fragile.pass_time(lambda: status() == "sent")
+    fragile.settle()
+
+    page = fragile.party.call("flora", "GET", f"/threads/{thread}/messages").body
+    assert [(each["message"], each["client_msg_id"]) for each in page["data"]] == [(text, made.body["id"])]
+    assert page["head_seq"] == 2
+    assert fragile.notified("flora", page["data"][0]["id"]) == 1
+
+
+def test_a_scheduled_message_is_pushed_when_its_time_has_come(fragile: Pipeline) -> None:
+    thread = fragile.party.thread("ana", "flora")
+    in_a_minute = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    stated = {"message": "One week to go", "send_at": in_a_minute}
+    fragile.party.call("ana", "POST", f"/threads/{thread}/scheduled-messages", stated)
+    device = fragile.party.connect("flora")
+    device.sync()
+
+    fragile.advance(60)
+    event = device.wait_seq(thread, 2)
+    device.close()
+
+    assert (event["kind"], event["message"]["message"]) == ("message.created", "One week to go")

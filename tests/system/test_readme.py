@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,30 +12,19 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.fixtures.reader import Shell
 from tests.fixtures.stack import RunningStack
 
 README = Path(__file__).parents[2] / "README.md"
-END = "-- end of the block --"
 CONNECT = re.compile(r'^npx -y wscat -c "(?P<url>.*)"$')
 
 
-class Reader:
+class Reader(Shell):
     """Somebody who follows the README: one shell, and a socket for each WebSocket client he starts."""
 
     def __init__(self, console: str, opened: ExitStack) -> None:
-        self._console = console
+        super().__init__(console, opened)
         self._opened = opened
-        shell = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S607
-        self._shell = opened.enter_context(shell)
-
-    def run(self, block: str) -> str:
-        """What a block of commands printed."""
-        assert self._shell.stdin is not None
-        assert self._shell.stdout is not None
-        own_address = block.replace("http://127.0.0.1:8080", self._console)
-        self._shell.stdin.write(f"{own_address}\necho; echo '{END}'\n")
-        self._shell.stdin.flush()
-        return "".join(iter(self._shell.stdout.readline, f"{END}\n")).strip()
 
     def open_socket(self, command: str) -> ClientConnection:
         """What `npx wscat` would: the same address, another stock client."""

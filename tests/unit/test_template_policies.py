@@ -154,8 +154,8 @@ def test_each_worker_may_do_what_it_does_and_nothing_else(lane: str) -> None:
         assert allowed(f"{name}{lane}Function") == database | received | more
 
 
-def test_the_clockwork_may_wake_everybody_and_ask_twilio() -> None:
-    more = allowed("ClockworkFunction") - allowed_in("WorkerDatabaseAccess")
+def test_the_clockwork_may_wake_everybody_push_and_ask_twilio() -> None:
+    more = allowed("ClockworkFunction") - allowed_in("WorkerDatabaseAccess") - allowed_in("PushAccess")
 
     assert more == {
         *channels(),

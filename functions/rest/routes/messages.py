@@ -1,12 +1,13 @@
-"""/threads/{id}/messages."""
+"""/threads/{id}/messages and /threads/{id}/pins."""
 
 from __future__ import annotations
 
+import conditional
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from request import answer, body, principal, query
 
-from wedsync.conversations import messages
+from wedsync.conversations import message_acts, messages
 from wedsync.conversations.models import MessageQuery, NewMessage
 from wedsync.platform.ids import parse_uuid
 from wedsync.realtime.broadcast import deliver
@@ -16,7 +17,8 @@ router = APIGatewayRouter()
 
 @router.get("/threads/<thread_id>/messages")
 def list_messages(thread_id: str) -> Response[str]:
-    return answer(200, messages.page(principal(router), parse_uuid(thread_id), query(router, MessageQuery)))
+    shown = messages.page(principal(router), parse_uuid(thread_id), query(router, MessageQuery))
+    return conditional.page(router, shown)
 
 
 @router.post("/threads/<thread_id>/messages")
@@ -24,3 +26,8 @@ def send_message(thread_id: str) -> Response[str]:
     stated = body(router, NewMessage)
     (result,) = deliver(messages.send(principal(router), parse_uuid(thread_id), [stated])).results
     return answer(200 if result.status == "duplicate" else 201, result.resource())
+
+
+@router.get("/threads/<thread_id>/pins")
+def list_pins(thread_id: str) -> Response[str]:
+    return conditional.page(router, message_acts.pins(principal(router), parse_uuid(thread_id)))

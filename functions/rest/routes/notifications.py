@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from once import once
 from request import answer, body, principal, query
 
 from wedsync.notifications import inbox
@@ -18,9 +19,19 @@ def list_notifications() -> Response[str]:
 
 @router.post("/notifications/read")
 def mark_notifications_read() -> Response[str]:
-    return answer(200, inbox.read(principal(router), body(router, inbox.Marked)))
+    marked = body(router, inbox.Marked)
+    return once(
+        router,
+        lambda who: answer(200, inbox.read(who, marked)),
+        lambda who, _: answer(200, inbox.counts(who)),
+    )
 
 
 @router.post("/notifications/seen")
 def mark_notifications_seen() -> Response[str]:
-    return answer(200, inbox.seen(principal(router), body(router, inbox.Marked)))
+    marked = body(router, inbox.Marked)
+    return once(
+        router,
+        lambda who: answer(200, inbox.seen(who, marked)),
+        lambda who, _: answer(200, inbox.counts(who)),
+    )

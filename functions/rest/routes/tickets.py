@@ -6,11 +6,15 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from once import once
 from pydantic import BaseModel, ConfigDict, Field
 from request import answer, body, principal
 
+from wedsync.identity.principals import Principal
 from wedsync.identity.tickets import DEVICE_ID, LIFETIME_SECONDS, issue
 from wedsync.platform.clock import now
+from wedsync.platform.context import Caller
+from wedsync.platform.db import claim
 from wedsync.platform.settings import settings
 from wedsync.realtime.protocol import SUBPROTOCOL
 
@@ -27,8 +31,18 @@ class NewTicket(BaseModel):
 
 @router.post("/realtime/tickets")
 def create_ticket() -> Response[str]:
-    who = principal(router)
-    ticket = issue(who, body(router, NewTicket).device_id)
+    device_id = body(router, NewTicket).device_id
+
+    def claimed(who: Caller) -> Response[str]:
+        claim(who)
+        return _issued(principal(router), device_id)
+
+    # A ticket is never kept in the clear: a repetition gets another one, which opens no more than the first.
+    return once(router, claimed, lambda who, _: _issued(who, device_id), status=201)
+
+
+def _issued(who: Principal, device_id: str) -> Response[str]:
+    ticket = issue(who, device_id)
     return answer(
         201,
         {

@@ -32,6 +32,10 @@ def test_functions_carry_their_code_layers_and_limits(template: Template) -> Non
     assert rest.reserved_concurrency is None
 
 
+def test_large_answers_of_the_rest_api_are_compressed(template: Template) -> None:
+    assert template.rest.minimum_compression_size == 1024
+
+
 def test_references_to_the_cloud_become_local_addresses(template: Template) -> None:
     passwords = {"wedsync_app": "secret"}
 

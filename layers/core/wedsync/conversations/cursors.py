@@ -23,6 +23,36 @@ class Cursors(TypedDict):
     read_seq: int
     delivered_seq: int
     unread_count: int
+    marked_unread: bool
+
+
+class Unread(TypedDict):
+    """What waits for a person: unread messages and the threads they are in or that he marked, acknowledgements he is
+    asked for, scheduled messages that he has to decide on."""
+
+    messages: int
+    threads: int
+    acknowledgements: int
+    scheduled: int
+
+
+def unread(who: Caller) -> Unread:
+    """What waits for the caller, in all his threads (R15)."""
+    ((row,),) = transaction(who, (messages_sql.UNREAD, {}))
+    return {
+        "messages": row["messages"],
+        "threads": row["threads"],
+        "acknowledgements": row["acknowledgements"],
+        "scheduled": row["scheduled"],
+    }
+
+
+def mark_unread(who: Caller, thread_id: UUID) -> Cursors:
+    """A flag of its own, which moves no cursor; reading takes it away (R15).
+
+    Raises NotFound, Forbidden for an implicit host.
+    """
+    return _moved(who, thread_id, (messages_sql.MARK_UNREAD, {"thread_id": thread_id}))
 
 
 def read(who: Caller, thread_id: UUID, epoch: str, seq: int) -> Cursors:
@@ -61,4 +91,5 @@ def _moved(who: Caller, thread_id: UUID, move: Statement) -> Cursors:
         "read_seq": row["read_seq"],
         "delivered_seq": row["delivered_seq"],
         "unread_count": row["unread_count"],
+        "marked_unread": row["marked_unread"],
     }

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from typing_extensions import TypedDict
 
+from wedsync.conversations.models import Permission, Role, Status, ThreadPriority, Visibility
 from wedsync.conversations.resources import Message
 from wedsync.platform.clock import rfc3339
 from wedsync.platform.db import Rows
@@ -23,7 +24,19 @@ A = TypeVar("A")
 
 class EventParticipant(TypedDict):
     user_id: str
-    role: NotRequired[str]
+    role: NotRequired[Role]
+    permissions: NotRequired[list[Permission]]
+
+
+class EventThread(TypedDict):
+    """The thread of a `thread.*` event as it is when read; what else changed is in `fields`, to be fetched."""
+
+    subject: str
+    status: Status
+    status_reason: str | None
+    priority_level: ThreadPriority
+    visibility: Visibility
+    version: int
 
 
 class Event(TypedDict):
@@ -38,6 +51,8 @@ class Event(TypedDict):
     message_id: NotRequired[str]
     truncated: NotRequired[bool]
     participant: NotRequired[EventParticipant]
+    thread: NotRequired[EventThread]
+    fields: NotRequired[list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +88,10 @@ def event(row: Mapping[str, Any], message: Message | None) -> Event:
         "actor_id": str(row["actor_id"]),
     }
     if row["user_id"] is not None:
-        made["participant"] = _participant(str(row["user_id"]), row["data"])
+        person: EventParticipant = {"user_id": str(row["user_id"])}
+        made["participant"] = person | row["data"]
+    elif row["kind"].startswith("thread."):
+        made |= row["data"]
     if message is None:
         return made
     if _too_large(message):
@@ -81,18 +99,14 @@ def event(row: Mapping[str, Any], message: Message | None) -> Event:
     return {**made, "message": message}
 
 
-def _participant(user_id: str, data: Mapping[str, Any]) -> EventParticipant:
-    return {"user_id": user_id, "role": data["role"]} if "role" in data else {"user_id": user_id}
-
-
 def _too_large(message: Message) -> bool:
-    if len(message["message"]) + len(message["message_html"]) < _SURELY_SMALL:
+    if len(message["message"]) + len(message["message_html"]) < _SURELY_SMALL and not message["reactions"]:
         return False
     return len(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()) > EVENT_BYTES
 
 
 def changes(written: Rows, revoked: Rows) -> tuple[Change, ...]:
-    """From rows of `app.change` and `app.revoked_here`: one change per thread."""
+    """From rows of `app.change`, null where nothing changed, and `app.revoked_here`: one change per thread."""
     lost: dict[UUID, set[UUID]] = defaultdict(set)
     for row in revoked:
         lost[row["thread_id"]].add(row["user_id"])
@@ -106,6 +120,7 @@ def changes(written: Rows, revoked: Rows) -> tuple[Change, ...]:
             frozenset(lost.pop(row["thread_id"], ())),
         )
         for row in written
+        if row["seq"] is not None
     )
     return told + tuple(_silent(lost))
 

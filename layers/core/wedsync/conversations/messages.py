@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 from typing_extensions import TypedDict
 
+from wedsync.conversations import message_pages_sql as sql
 from wedsync.conversations import messages_sql, resources
 from wedsync.conversations.events import Change, Committed, event
 from wedsync.conversations.models import MessageQuery, NewMessage
@@ -20,6 +21,7 @@ from wedsync.platform.context import Caller
 from wedsync.platform.db import Rows, Statement, transaction
 from wedsync.platform.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
 from wedsync.platform.ids import uuid7
+from wedsync.trust.card_numbers import any_holds
 from wedsync.trust.sanitising import to_html
 
 
@@ -36,7 +38,7 @@ class Result:
         """The message as its sender reads it. Raises the problem if there is none."""
         if self.message is None:
             raise self.problem or NotFound
-        own: resources.Message = {**self.message, "is_read": True}
+        own: resources.Message = {**self.message, "is_read": True, "my_ack": None}
         return {**own, "duplicate": True} if self.status == "duplicate" else own
 
 
@@ -98,10 +100,15 @@ def _values(thread_id: UUID, message: NewMessage) -> dict[str, Any]:
         "priority_level": message.priority_level,
         "parent_message_id": message.parent_message_id,
         "mentions": list(message.mentions),
+        "requires_ack": message.requires_ack,
+        "payload": Jsonb(message.payload.model_dump(mode="json", exclude_none=True))
+        if message.payload
+        else None,
         "wedding_context": Jsonb(message.wedding_context),
         "metadata": Jsonb(message.metadata),
         "client_msg_id": message.client_msg_id,
         "fingerprint": _fingerprint(message),
+        "holds_card_number": any(map(any_holds, message.written())),
     }
 
 
@@ -130,6 +137,8 @@ def _problem(verdict: str) -> Problem:
             return _invalid("parent_message_id", "no such message in this thread")
         case "unknown_mention":
             return _invalid("mentions", "not a participant of this thread")
+        case "card_number":
+            return _invalid("message", "card numbers are not taken in this thread")
         case _:
             return Forbidden("you may read this thread, not post in it")
 
@@ -157,34 +166,48 @@ def _created(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def page(who: Caller, thread_id: UUID, query: MessageQuery) -> MessagePage:
-    """A page of messages inside the caller's windows. Raises NotFound, Invalid for a foreign cursor."""
-    newer, seq = _anchor(thread_id, query)
-    text = messages_sql.NEWER if newer else messages_sql.OLDER
-    values = {"thread_id": thread_id, "seq": seq, "limit": query.limit}
-    heads, rows = transaction(who, (messages_sql.HEAD, {"thread_id": thread_id}), (text, values))
-    if not heads:
+    """A page of messages inside the caller's windows. Raises NotFound, Invalid for a foreign cursor.
+
+    `next_cursor` goes on towards newer messages, but towards older ones from the newest page and `before_seq`.
+    `around_seq` has as many before it as from it on; `first_unread` is the newest page if nothing is unread.
+    """
+    text, seq = _anchor(thread_id, query)
+    before = query.limit // 2 if text is sql.AROUND else 0
+    limit = query.limit - before
+    values = {"thread_id": thread_id, "seq": seq, "before": before, "limit": limit}
+    (rows,) = transaction(who, (text, values))
+    if not rows:
         raise NotFound
-    shown, more = rows[: query.limit], len(rows) > query.limit
-    following = cursors.encode("messages", [str(thread_id), newer, shown[-1]["seq"]]) if more else None
-    ascending = shown if newer else shown[::-1]
-    data: list[resources.Message] = [
-        {**resources.message(row), "is_read": row["is_read"]} for row in ascending
-    ]
+    found = [row for row in rows if row["id"] is not None]
+    leading = [row for row in found if before and row["seq"] < seq]
+    walked = found[len(leading) :]
+    older = text is sql.OLDER
+    shown, following = cursors.cut(
+        "messages",
+        walked[::-1] if older else walked,
+        limit,
+        lambda row: [str(thread_id), not older, row["seq"]],
+    )
+    ascending = [*leading, *(shown[::-1] if older else shown)]
     return {
-        "data": data,
+        "data": [resources.read_message(row) for row in ascending],
         "next_cursor": following,
-        "head_seq": heads[0]["head_seq"],
-        "epoch": heads[0]["epoch"],
+        "head_seq": rows[0]["head_seq"],
+        "epoch": rows[0]["epoch"],
     }
 
 
-def _anchor(thread_id: UUID, query: MessageQuery) -> tuple[bool, int | None]:
-    """Whether to walk towards newer messages, and from which seq."""
+def _anchor(thread_id: UUID, query: MessageQuery) -> tuple[LiteralString, int | None]:
+    """How to walk, and from which seq."""
     if query.cursor is not None:
         made_for, newer, seq = cursors.decode("messages", query.cursor)
         if made_for != str(thread_id):
             raise _invalid("cursor", "a cursor of another thread")
-        return newer, seq
+        return sql.NEWER if newer else sql.OLDER, seq
     if query.after_seq is not None:
-        return True, query.after_seq
-    return False, query.before_seq
+        return sql.NEWER, query.after_seq
+    if query.around_seq is not None:
+        return sql.AROUND, query.around_seq
+    if query.from_ is not None:
+        return sql.FIRST_UNREAD, None
+    return sql.OLDER, query.before_seq

@@ -11,9 +11,9 @@ LOCK: Final[LiteralString] = "select id from communication_threads where id = %(
 # Without a verdict of ok nothing is written and no seq is taken; all_or_nothing refuses the whole transaction then.
 SEND: Final[LiteralString] = """
     with thread as (
-        select t.id, t.status, p.role, m.role as wedding_role
+        select t.id, t.status, r.requires_ack, r.append_only, m.role as wedding_role
           from communication_threads t
-          left join thread_participants p on p.thread_id = t.id and p.user_id = (select app.user_id()) and p.left_at is null
+          join thread_rules r on r.thread_type = t.thread_type
           left join wedding_members m on m.wedding_id = t.wedding_id and m.user_id = (select app.user_id())
          where t.id = %(thread_id)s
     ), known as (
@@ -22,7 +22,7 @@ SEND: Final[LiteralString] = """
         select case
                  when known.fingerprint = %(fingerprint)s then 'duplicate'
                  when known.id is not null then 'reused'
-                 when thread.role is null or thread.role = 'observer' then 'not_a_poster'
+                 when not app.may(thread.id, 'post') then 'not_a_poster'
                  when thread.status <> 'active' then 'not_active'
                  when %(priority_level)s = 'emergency' and thread.wedding_role not in ('couple', 'planner') then 'not_a_host'
                  when %(parent_message_id)s::uuid is not null and not exists (
@@ -30,6 +30,7 @@ SEND: Final[LiteralString] = """
                  when exists (select from unnest(%(mentions)s::uuid[]) named where not exists (
                         select from thread_participants q where q.thread_id = thread.id and q.user_id = named and q.left_at is null))
                       then 'unknown_mention'
+                 when %(holds_card_number)s and thread.append_only then 'card_number'
                  else 'ok'
                end as verdict
           from thread left join known on true
@@ -42,11 +43,11 @@ SEND: Final[LiteralString] = """
         returning t.last_seq as seq, t.last_activity_at as at
     ), written as (
         insert into thread_messages (id, thread_id, seq, sender_id, parent_message_id, message, message_html, message_type, priority_level,
-                                     mentions, wedding_context, metadata, client_msg_id, fingerprint, created_at)
+                                     mentions, requires_ack, payload, wedding_context, metadata, client_msg_id, fingerprint, created_at)
         select %(id)s, %(thread_id)s, numbered.seq, (select app.user_id()), %(parent_message_id)s, %(message)s, %(message_html)s,
-               %(message_type)s, %(priority_level)s, %(mentions)s::uuid[], %(wedding_context)s, %(metadata)s, %(client_msg_id)s,
-               %(fingerprint)s, numbered.at
-          from numbered
+               %(message_type)s, %(priority_level)s, %(mentions)s::uuid[], %(requires_ack)s or thread.requires_ack, %(payload)s,
+               %(wedding_context)s, %(metadata)s, %(client_msg_id)s, %(fingerprint)s, numbered.at
+          from numbered cross join thread
         returning *
     ), logged as (
         insert into thread_events (thread_id, seq, kind, at, actor_id, message_id)
@@ -63,23 +64,6 @@ SEND: Final[LiteralString] = """
            case when judged.verdict <> 'ok' and %(all_or_nothing)s then app.refuse(judged.verdict) end as refused
       from judged left join shown on true
 """
-
-_READ: Final[LiteralString] = """
-    select m.*, p.user_id is null or m.sender_id = p.user_id or m.seq <= p.read_seq as is_read
-      from thread_messages m
-      left join thread_participants p on p.thread_id = m.thread_id and p.user_id = (select app.user_id()) and p.left_at is null
-     where m.thread_id = %(thread_id)s
-"""
-
-# Both walk the unique index (thread_id, seq).
-OLDER: Final[LiteralString] = (
-    _READ + " and (%(seq)s::bigint is null or m.seq < %(seq)s) order by m.seq desc limit %(limit)s + 1"
-)
-NEWER: Final[LiteralString] = _READ + " and m.seq > %(seq)s order by m.seq limit %(limit)s + 1"
-
-HEAD: Final[LiteralString] = (
-    "select last_seq as head_seq, app.epoch() as epoch from communication_threads where id = %(thread_id)s"
-)
 
 # Cursors only rise, never beyond the head, and only within their epoch (R2, R4, R15). Two devices of one person name
 # their threads in any order: the rows are locked in one.
@@ -105,15 +89,34 @@ DELIVERED: Final[LiteralString] = (
 )
 READ: Final[LiteralString] = (
     _STATED
-    + "set read_seq = stated.seq, delivered_seq = greatest(p.delivered_seq, stated.seq),"
+    + """
+       set read_seq = greatest(p.read_seq, stated.seq), delivered_seq = greatest(p.delivered_seq, stated.seq), marked_unread = false,
+"""
     + _MOVED
-    + " and stated.seq > p.read_seq"
+    + " and (stated.seq > p.read_seq or p.marked_unread)"
 )
 
+MARK_UNREAD: Final[LiteralString] = """
+    update thread_participants set marked_unread = true, changed_xid = pg_current_xact_id()::text::bigint
+     where thread_id = %(thread_id)s and user_id = (select app.user_id()) and left_at is null and not marked_unread
+"""
+
 CURSORS: Final[LiteralString] = """
-    select app.epoch() as epoch, t.last_seq as head_seq, p.read_seq, p.delivered_seq,
+    select app.epoch() as epoch, t.last_seq as head_seq, p.read_seq, p.delivered_seq, p.marked_unread,
            (select u.unread from app.unread_counts(array[t.id]) u) as unread_count
       from communication_threads t
       left join thread_participants p on p.thread_id = t.id and p.user_id = (select app.user_id()) and p.left_at is null
      where t.id = %(thread_id)s
+"""
+
+# Of all the caller's threads; walks thread_messages (thread_id, seq) from his cursor on.
+UNREAD: Final[LiteralString] = """
+    with mine as materialized (select app.unread_threads() as ids)
+    select (select coalesce(sum(u.unread), 0)::bigint from mine, app.unread_counts(mine.ids) u) as messages,
+           (select cardinality(mine.ids) from mine) as threads,
+           (select count(*) from message_acks a join thread_messages m on m.id = a.message_id
+             where a.user_id = (select app.user_id()) and a.acked_at is null
+               and m.deleted_at is null and m.retracted_at is null) as acknowledgements,
+           (select count(*) from scheduled_messages s
+             where s.author_id = (select app.user_id()) and s.status = 'needs_attention') as scheduled
 """

@@ -6,9 +6,12 @@ import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
+from wedsync.conversations.payloads import Location, Offer, Payload, Stated
+from wedsync.conversations.search_terms import QUERY_CHARACTERS
 from wedsync.platform.ids import CANONICAL
+from wedsync.platform.written_times import Day
 from wedsync.trust.sanitising import normalise
 
 MESSAGE_CHARACTERS = 8_000
@@ -34,6 +37,7 @@ ThreadPriority = Literal["low", "normal", "high", "urgent"]
 MessagePriority = Literal["low", "normal", "high", "urgent", "emergency"]
 Visibility = Literal["participants", "hosts"]
 Role = Literal["owner", "participant", "observer"]
+Permission = Literal["read", "post", "react", "pin", "invite", "manage"]
 
 
 def _clean_message(text: str) -> str:
@@ -88,27 +92,40 @@ Seq = Annotated[int, Field(strict=True, ge=0, le=2**62)]
 Epoch = Annotated[str, Field(pattern=r"^[!-~]{1,32}$")]
 Text = Annotated[str, Field(min_length=1, max_length=MESSAGE_CHARACTERS), AfterValidator(_clean_message)]
 Line = Annotated[str, Field(min_length=1, max_length=SUBJECT_CHARACTERS), AfterValidator(_clean_line)]
+Mentions = Annotated[tuple[Id, ...], Field(max_length=MENTIONS)]
 Facts = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
-class Stated(BaseModel):
-    """A request body."""
-
-    # Built when first used: most requests need one of them.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class NewMessage(Stated):
-    """A message to send; the same `client_msg_id` again is the same message (R13)."""
+class MessageContent(Stated):
+    """What a message is, whenever it is sent. `message` is for those too who cannot show the payload."""
 
     message: Text
-    client_msg_id: Id
-    message_type: Literal["text"] = "text"
+    message_type: Literal["text", "location", "offer"] = "text"
+    payload: Payload | None = None
     parent_message_id: Id | None = None
-    mentions: tuple[Id, ...] = Field(default=(), max_length=MENTIONS)
+    mentions: Mentions = ()
     priority_level: MessagePriority = "normal"
-    wedding_context: Facts = {}
-    metadata: Facts = {}
+    requires_ack: bool = Field(default=False, strict=True)
+    wedding_context: Facts = Field(default={})
+    metadata: Facts = Field(default={})
+
+    @model_validator(mode="after")
+    def _payload_of_its_type(self) -> MessageContent:
+        wanted = {"text": type(None), "location": Location, "offer": Offer}[self.message_type]
+        if type(self.payload) is not wanted:
+            raise ValueError("payload: that of the message_type, and none for text")
+        return self
+
+    def written(self) -> tuple[JsonValue, ...]:
+        """Whatever in it a person may have typed."""
+        offer = self.payload.model_dump(mode="json") if isinstance(self.payload, Offer) else None
+        return self.message, self.wedding_context, self.metadata, offer
+
+
+class NewMessage(MessageContent):
+    """A message to send; the same `client_msg_id` again is the same message (R13)."""
+
+    client_msg_id: Id
 
 
 class NewParticipant(Stated):
@@ -126,15 +143,23 @@ class NewThread(Stated):
     thread_type: ThreadType = "general"
     priority_level: ThreadPriority = "normal"
     visibility: Visibility = "participants"
+    natural_key: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")] | None = None
+    surprise: bool = Field(default=False, strict=True)
     participants: tuple[NewParticipant, ...] = Field(default=(), max_length=PARTICIPANTS)
-    wedding_context: Facts = {}
-    metadata: Facts = {}
+    wedding_context: Facts = Field(default={})
+    metadata: Facts = Field(default={})
     message: NewMessage | None = None
 
     @model_validator(mode="after")
     def _each_person_once(self) -> NewThread:
         if len({person.user_id for person in self.participants}) != len(self.participants):
             raise ValueError("a person is listed twice")
+        return self
+
+    @model_validator(mode="after")
+    def _no_surprise_for_hosts(self) -> NewThread:
+        if self.surprise and self.visibility == "hosts":
+            raise ValueError("a surprise is not for the hosts to see")
         return self
 
 
@@ -164,7 +189,14 @@ class ThreadQuery(Stated):
 
     wedding_id: Id | None = None
     thread_type: ThreadType | None = None
-    status: Status | None = None
+    status: Literal["active", "closed", "archived", "frozen", "all"] | None = None
+    priority_level: ThreadPriority | None = None
+    participant: Id | None = None
+    unread: bool = False
+    wedding_from: Day | None = None
+    wedding_to: Day | None = None
+    q: str | None = Field(default=None, min_length=1, max_length=QUERY_CHARACTERS)
+    sort: Literal["-last_activity", "wedding_date"] = "-last_activity"
     limit: int = Field(default=50, ge=1, le=PAGE)
     cursor: str | None = Field(default=None, min_length=1, max_length=500)
 
@@ -174,11 +206,14 @@ class MessageQuery(Stated):
 
     before_seq: int | None = Field(default=None, ge=1, le=2**62)
     after_seq: int | None = Field(default=None, ge=0, le=2**62)
+    around_seq: int | None = Field(default=None, ge=1, le=2**62)
+    from_: Literal["first_unread"] | None = Field(default=None, alias="from")
     limit: int = Field(default=50, ge=1, le=PAGE)
     cursor: str | None = Field(default=None, min_length=1, max_length=500)
 
     @model_validator(mode="after")
     def _one_anchor(self) -> MessageQuery:
-        if sum(anchor is not None for anchor in (self.before_seq, self.after_seq, self.cursor)) > 1:
-            raise ValueError("give one of before_seq, after_seq and cursor")
+        anchors = (self.before_seq, self.after_seq, self.around_seq, self.from_, self.cursor)
+        if sum(anchor is not None for anchor in anchors) > 1:
+            raise ValueError("give one of before_seq, after_seq, around_seq, from and cursor")
         return self

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from typing_extensions import TypedDict
 
-from wedsync.conversations import resources, threads_sql
+from wedsync.conversations import resources, thread_acts_sql, threads_sql
 from wedsync.conversations.events import Committed, changes
 from wedsync.conversations.models import AddedParticipant, FromSeq
+from wedsync.conversations.thread_models import ParticipantEdit
 from wedsync.identity import directory_sql
 from wedsync.identity.directory import Stored, stored
 from wedsync.identity.directory_models import WeddingMember
@@ -38,6 +39,14 @@ def everyone(who: Caller, thread_id: UUID) -> ParticipantList:
     return {"data": [resources.participant(row) for row in rows], "next_cursor": None}
 
 
+def one(who: Caller, thread_id: UUID, user_id: UUID) -> resources.Participant:
+    """One person of a thread. Raises NotFound if the thread is hidden, or he is not in it."""
+    for person in everyone(who, thread_id)["data"]:
+        if person["user_id"] == str(user_id):
+            return person
+    raise NotFound
+
+
 def add(who: Caller, thread_id: UUID, new: AddedParticipant) -> Committed[resources.Participant]:
     """Add a person with as much history as asked for (R6, R11).
 
@@ -58,6 +67,30 @@ def add(who: Caller, thread_id: UUID, new: AddedParticipant) -> Committed[resour
     )
     row = next(person for person in people if person["user_id"] == new.user_id)
     return Committed(resources.participant(row), changes(added, []))
+
+
+def change(
+    who: Caller, thread_id: UUID, user_id: UUID, version: int, stated: ParticipantEdit
+) -> Committed[resources.Participant]:
+    """Give a participant of this version another role or other permissions; ownership is handed over so.
+
+    Raises NotFound, Forbidden (rights beyond one's own), Conflict (the last owner, an archived or frozen thread),
+    PreconditionFailed (another version), Invalid (permissions for an owner).
+    """
+    values = {
+        "thread_id": thread_id,
+        "user_id": user_id,
+        "version": version,
+        "role": stated.role,
+        "permissions": None if stated.permissions is None else sorted(stated.permissions),
+    }
+    changed, people = transaction(
+        who,
+        (thread_acts_sql.CHANGE_PARTICIPANT, values),
+        (threads_sql.PARTICIPANTS, {"thread_id": thread_id}),
+    )
+    row = next(person for person in people if person["user_id"] == user_id)
+    return Committed(resources.participant(row), changes(changed, []))
 
 
 def remove(who: Caller, thread_id: UUID, user_id: UUID) -> Committed[None]:

@@ -90,7 +90,7 @@ def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int
     lost = {row["thread_id"] for row in gone} | (cursors.keys() - known)
     return Replay(
         threads,
-        tuple(_changed(row) for row in changed),
+        tuple(changed_thread(row) for row in changed),
         tuple(sorted(lost)),
         newest[0]["id"] if newest else None,
         signed.encode("since", [epoch, xmin]),
@@ -104,7 +104,8 @@ def _token(since: str | None) -> tuple[str | None, int | None]:
     return epoch, xmin
 
 
-def _changed(row: Mapping[str, Any]) -> ChangedThread:
+def changed_thread(row: Mapping[str, Any]) -> ChangedThread:
+    """From a row of `threads_sql.CHANGED_THREAD`."""
     return {
         "thread_id": str(row["thread_id"]),
         "epoch": row["epoch"],
@@ -127,7 +128,8 @@ def _threads(
         visible = [line for line in lines if line["seq"] is not None]
         shown, more = visible[:limit], len(visible) > limit
         last = shown[-1]["seq"] if more else head
-        _check_holes(thread_id, lines[0]["windows"], {line["seq"] for line in shown}, seq, last)
+        seen = {line["seq"] for line in shown}.union(lines[0]["withheld"])
+        _check_holes(thread_id, lines[0]["windows"], seen, seq, last)
         yield ThreadReplay(thread_id, epoch, head, tuple(_contiguous(shown, seq, last)), more, None)
 
 
@@ -153,7 +155,10 @@ def _contiguous(lines: Sequence[Mapping[str, Any]], after: int, last: int) -> It
 def _check_holes(
     thread_id: UUID, windows: Sequence[tuple[int, int]], seen: set[int], after: int, last: int
 ) -> None:
-    """Raises Internal for a hole inside a window, where nothing is hidden (R8): an alarm watches for this line."""
+    """Raises Internal for a hole inside a window: an alarm watches for this line (R8).
+
+    `seen` are the events that are shown, and those withheld because the message they are about is outside.
+    """
     spans = [(max(start, after + 1), min(end, last)) for start, end in windows]
     missing = {seq for start, end in spans for seq in range(start, end + 1)} - seen
     if missing:

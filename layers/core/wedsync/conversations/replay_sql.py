@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-from wedsync.conversations.threads_sql import MINE
+from wedsync.conversations.threads_sql import CHANGED_THREAD
 
 # The horizon comes first: whatever commits later is found again by the next sync (R19).
 HORIZON: Final[LiteralString] = """
@@ -13,13 +13,18 @@ HORIZON: Final[LiteralString] = """
 
 # One row per event, or one without an event for a thread that has none for the caller; walks (thread_id, seq).
 EVENTS: Final[LiteralString] = """
-    select m.*, t.id as in_thread, t.last_seq as head_seq, to_jsonb(w.windows) as windows,
-           e.seq, e.kind, e.at, e.actor_id, e.user_id, e.data
+    select m.*, t.id as in_thread, t.last_seq as head_seq, to_jsonb(w.windows) as windows, v.withheld,
+           e.seq, e.kind, e.at, e.actor_id, e.user_id,
+           case when e.kind like 'thread.%%' then e.data || jsonb_build_object('thread', app.thread_facts(t)) else e.data end as data
       from unnest(%(thread_ids)s::uuid[], %(seqs)s::bigint[]) stated (thread_id, seq)
       join communication_threads t on t.id = stated.thread_id
      cross join lateral (
-            select array_agg(array[a.from_seq, a.to_seq]) as windows
+            select array_agg(array[a.from_seq, a.to_seq]) as windows,
+                   bool_or(a.from_seq = 1 and a.to_seq = 9223372036854775807) as whole
               from thread_access a where a.user_id = (select app.user_id()) and a.thread_id = t.id) w
+     cross join lateral (
+            select case when w.whole then '{}' else app.withheld(t.id, stated.seq, least(t.last_seq, stated.seq + %(gap)s)) end as withheld
+            offset 0) v
       left join lateral (
             select * from thread_events l
              where l.thread_id = t.id and l.seq > stated.seq and t.last_seq - stated.seq <= %(gap)s
@@ -31,16 +36,16 @@ EVENTS: Final[LiteralString] = """
 # Everything, or what changed since the horizon of an earlier sync.
 CHANGED: Final[LiteralString] = (
     """
-    select t.id as thread_id, app.epoch() as epoch, t.last_seq as head_seq, p.role, p.read_seq, p.delivered_seq, p.muted_until, w.windows
-      from communication_threads t
-"""
-    + MINE
-    + """
-     where %(since)s::bigint is null or t.changed_xid >= %(since)s or p.changed_xid >= %(since)s
-        or exists (select from thread_access a
-                    where a.user_id = (select app.user_id()) and a.thread_id = t.id and a.changed_xid >= %(since)s)
-     order by t.last_activity_at desc, t.id desc
-"""
+    with page as materialized (
+        select t.* from communication_threads t
+         where %(since)s::bigint is null or t.changed_xid >= %(since)s
+            or exists (select from thread_participants p
+                        where p.thread_id = t.id and p.user_id = (select app.user_id()) and p.changed_xid >= %(since)s)
+            or exists (select from thread_access a
+                        where a.user_id = (select app.user_id()) and a.thread_id = t.id and a.changed_xid >= %(since)s)
+    )"""
+    + CHANGED_THREAD
+    + " order by t.last_activity_at desc, t.id desc"
 )
 
 # The newest notification of the caller; walks inbox_items_page. Notifications write it, a sync only names it.

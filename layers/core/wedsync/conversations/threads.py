@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 from typing_extensions import TypedDict
 
-from wedsync.conversations import messages, resources, threads_sql
+from wedsync.conversations import messages, resources, search_terms, threads_sql
 from wedsync.conversations.events import Committed, changes
 from wedsync.conversations.models import NewThread, ThreadQuery
 from wedsync.platform import cursors
 from wedsync.platform.context import Caller
-from wedsync.platform.db import Statement, transaction
-from wedsync.platform.errors import NotFound
+from wedsync.platform.db import transaction
+from wedsync.platform.errors import FieldError, Invalid, NotFound
 from wedsync.platform.ids import uuid7
+
+_SORTED_BY = {"-last_activity": "last_activity_at", "wedding_date": "wedding_date"}
 
 
 class ThreadPage(TypedDict):
@@ -24,56 +29,72 @@ class ThreadPage(TypedDict):
 
 
 def create(who: Caller, new: NewThread) -> Committed[resources.Thread]:
-    """Create a thread with its people and perhaps its first message, in one transaction.
+    """Create a thread with its people and perhaps its first message, in one transaction; the caller owns it.
 
-    The caller becomes its owner. Raises Invalid for a wedding that is not his or a person he may not add (R11).
+    Of a natural key that names a thread he sees, that thread is the answer and nothing is done: there are no
+    changes. Raises Invalid for a wedding that is not his or a person he may not add (R11), Forbidden for a type
+    that he does not create.
     """
     thread_id = uuid7()
     first = [new.message] if new.message else []
     writing = messages.statements(thread_id, first, all_or_nothing=True)
-    created, _, *sent, read = transaction(who, _creation(thread_id, new), *writing, _one(thread_id))
-    posted = messages.committed(thread_id, first, sent)
-    return Committed(resources.thread(read[0]), changes(created, []) + posted.changes)
+    creation = _creation(thread_id, new)
+    created, _, *sent, read = transaction(
+        who, (threads_sql.CREATE, creation), *writing, (threads_sql.MADE, creation)
+    )
+    made = resources.thread(read[0])
+    if created[0]["seq"] is None:
+        return Committed(made, ())
+    return Committed(made, changes(created, []) + messages.committed(thread_id, first, sent).changes)
 
 
 def get(who: Caller, thread_id: UUID) -> resources.Thread:
     """One thread. Raises NotFound if it is missing or hidden."""
-    (rows,) = transaction(who, _one(thread_id))
+    (rows,) = transaction(who, (threads_sql.ONE, {"thread_id": thread_id}))
     if not rows:
         raise NotFound
     return resources.thread(rows[0])
 
 
 def page(who: Caller, query: ThreadQuery) -> ThreadPage:
-    """The caller's threads, the latest activity first. Raises Invalid for a foreign cursor."""
-    before, before_id = cursors.decode("threads", query.cursor) if query.cursor else (None, None)
-    values = {
-        **query.model_dump(include={"wedding_id", "thread_type", "status", "limit"}),
-        "before": before,
-        "before_id": before_id,
-    }
-    (rows,) = transaction(who, (threads_sql.PAGE, values))
+    """The caller's threads. Archived ones only if they are asked for.
+
+    Raises Invalid for a foreign cursor, or a `q` that cannot be read.
+    """
+    filters = query.model_dump(mode="json", exclude={"limit", "cursor"})
+    made_for = _fingerprint(filters)
+    after, after_id = _after(made_for, query.cursor)
+    terms = search_terms.parse(query.q) if query.q else None
+    asked = {**filters, "terms": terms, "after": after, "after_id": after_id}
+    (rows,) = transaction(who, (threads_sql.PAGE, {"asked": Jsonb(asked), "limit": query.limit}))
     shown = rows[: query.limit]
-    more = len(rows) > query.limit
+    following = None
+    if len(rows) > query.limit:
+        last = shown[-1]
+        following = cursors.encode(
+            "threads", [made_for, last[_SORTED_BY[query.sort]].isoformat(), str(last["id"])]
+        )
+    return {"data": [resources.thread(row) for row in shown], "next_cursor": following}
+
+
+def _fingerprint(filters: Mapping[str, Any]) -> str:
+    """Tells lists with other filters or another order apart: a cursor of one means nothing in the other."""
+    return sha256(json.dumps(filters, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _after(asked: str, cursor: str | None) -> tuple[str | None, str | None]:
+    if cursor is None:
+        return None, None
+    made_for, after, after_id = cursors.decode("threads", cursor)
+    if made_for != asked:
+        raise Invalid(errors=(FieldError("cursor", "a cursor of other filters, or of another order"),))
+    return after, after_id
+
+
+def _creation(thread_id: UUID, new: NewThread) -> dict[str, Any]:
     return {
-        "data": [resources.thread(row) for row in shown],
-        "next_cursor": _position(shown[-1]["last_activity_at"], shown[-1]["id"]) if more else None,
-    }
-
-
-def _position(at: datetime, thread_id: UUID) -> str:
-    return cursors.encode("threads", [at.isoformat(), str(thread_id)])
-
-
-def _one(thread_id: UUID) -> Statement:
-    return threads_sql.ONE, {"thread_id": thread_id}
-
-
-def _creation(thread_id: UUID, new: NewThread) -> Statement:
-    stated = new.model_dump(include={"wedding_id", "subject", "thread_type", "priority_level", "visibility"})
-    return threads_sql.CREATE, {
         "id": thread_id,
-        **stated,
+        **new.model_dump(exclude={"participants", "wedding_context", "metadata", "message"}),
         "wedding_context": Jsonb(new.wedding_context),
         "metadata": Jsonb(new.metadata),
         "people": [person.user_id for person in new.participants],

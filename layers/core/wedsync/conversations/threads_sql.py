@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-# The caller's own place in thread `t`: his participation and what he sees of it.
-MINE: Final[LiteralString] = """
-      left join thread_participants p on p.thread_id = t.id and p.user_id = (select app.user_id()) and p.left_at is null
-     cross join lateral (
-            select jsonb_agg(jsonb_build_array(lower(span), upper(span) - 1) order by lower(span)) as windows
-              from unnest((select range_agg(int8range(a.from_seq, nullif(a.to_seq, 9223372036854775807), '[]'))
-                             from thread_access a
-                            where a.user_id = (select app.user_id()) and a.thread_id = t.id)) span) w
+# The caller's own place in each thread of `page`.
+_ME: Final[LiteralString] = """
+           me.role, me.permissions, me.read_seq, me.delivered_seq, me.muted_until, me.snoozed_until, me.pinned_at, me.marked_unread, me.windows
+      from page t
+      join app.places(array(select id from page)) me on me.thread_id = t.id
 """
 
-_COLUMNS: Final[LiteralString] = """
-    select t.id, o.organization_id, t.wedding_id, t.subject, t.thread_type, t.status, t.priority_level, t.visibility,
-           t.wedding_context, t.metadata, t.created_by, t.created_at, t.updated_at, t.last_seq, app.epoch() as epoch,
-           t.last_activity_at, coalesce(u.unread, 0) as unread_count,
-           p.role, p.read_seq, p.delivered_seq, p.muted_until, w.windows
-      from page t
+_COLUMNS: Final[LiteralString] = (
+    """
+    select t.id, o.organization_id, t.wedding_id, t.natural_key, t.subject, t.thread_type, t.status, t.status_reason, t.priority_level,
+           t.visibility, t.surprise, t.wedding_context, t.metadata, t.version, t.created_by, t.created_at, t.updated_at, t.last_seq,
+           app.epoch() as epoch, t.last_activity_at, o.wedding_date, coalesce(u.unread, 0) as unread_count,"""
+    + _ME
+    + """
       join weddings o on o.id = t.wedding_id
       left join app.unread_counts(array(select id from page)) u on u.thread_id = t.id
 """
+)
 
 ONE: Final[LiteralString] = (
     """
@@ -30,29 +29,39 @@ ONE: Final[LiteralString] = (
         select * from communication_threads where id = %(thread_id)s
     )"""
     + _COLUMNS
-    + MINE
 )
 
-# Walks communication_threads_activity.
-PAGE: Final[LiteralString] = (
+# The thread that CREATE made, or the one it found.
+MADE: Final[LiteralString] = (
     """
     with page as materialized (
         select * from communication_threads
-         where (%(wedding_id)s::uuid is null or wedding_id = %(wedding_id)s)
-           and (%(thread_type)s::text is null or thread_type = %(thread_type)s)
-           and (%(status)s::text is null or status = %(status)s)
-           and (%(before)s::timestamptz is null or (last_activity_at, id) < (%(before)s, %(before_id)s::uuid))
-         order by last_activity_at desc, id desc
-         limit %(limit)s + 1
+         where id = %(id)s or (wedding_id = %(wedding_id)s and natural_key = %(natural_key)s)
+         order by created_at, id limit 1
     )"""
     + _COLUMNS
-    + MINE
-    + " order by t.last_activity_at desc, t.id desc"
+)
+
+# Follows a CTE `page` of threads.
+CHANGED_THREAD: Final[LiteralString] = (
+    " select t.id as thread_id, app.epoch() as epoch, t.last_seq as head_seq," + _ME
+)
+
+PAGE: Final[LiteralString] = (
+    """
+    with found as materialized (
+        select app.thread_page(%(asked)s, %(limit)s + 1) as ids
+    ), page as materialized (
+        select * from communication_threads where id = any ((select ids from found)::uuid[])
+    )"""
+    + _COLUMNS
+    + " order by array_position((select ids from found), t.id)"
 )
 
 CREATE: Final[LiteralString] = """
-    select * from app.create_thread(%(id)s, %(wedding_id)s, %(subject)s, %(thread_type)s, %(priority_level)s, %(visibility)s,
-                                    %(wedding_context)s, %(metadata)s, %(people)s, %(roles)s)
+    select made.*, app.keep_answer(made.thread_id, case when made.seq is null then 200 end)
+      from app.create_thread(%(id)s, %(wedding_id)s, %(natural_key)s, %(subject)s, %(thread_type)s, %(priority_level)s, %(visibility)s,
+                             %(surprise)s, %(wedding_context)s, %(metadata)s, %(people)s, %(roles)s) made
 """
 
 PARTICIPANTS: Final[LiteralString] = "select * from app.participants(%(thread_id)s)"

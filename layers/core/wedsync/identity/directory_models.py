@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, date, datetime
+from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     StrictBool,
     ValidationInfo,
     field_validator,
 )
 
-from wedsync.platform.clock import rfc3339
+from wedsync.platform.written_times import Day, Moment
 
 # Characters that hide, turn or break a line of text (Unicode TR 36, 3.2).
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ZONE = re.compile(r"UTC|[A-Z][A-Za-z_]+(?:/[A-Za-z0-9_+-]+){1,2}", re.ASCII)
-_DATE = re.compile(r"(?:19|20|21)\d{2}-\d{2}-\d{2}", re.ASCII)
-_MOMENT = re.compile(_DATE.pattern + r"[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _EMAIL = (
     r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]$"
@@ -58,34 +53,11 @@ def _zone(name: str) -> str:
     return name
 
 
-def _written_date(value: Any) -> Any:
-    if not isinstance(value, str) or not _DATE.fullmatch(value):
-        raise ValueError("a date, such as 2026-06-06")
-    return value
-
-
-def _written_moment(value: Any) -> Any:
-    if value is not None and not (isinstance(value, str) and _MOMENT.fullmatch(value)):
-        raise ValueError("a time with its offset (RFC 3339)")
-    return value
-
-
-def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
-
-
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
 Email = Annotated[str, Field(max_length=254, pattern=_EMAIL)]
 Phone = Annotated[str, Field(pattern=_PHONE)]
 Locale = Annotated[str, Field(max_length=35, pattern=_LOCALE)]
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
-Day = Annotated[date, BeforeValidator(_written_date)]
-Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_written_moment),
-    AfterValidator(_in_utc),
-    PlainSerializer(rfc3339, when_used="json"),
-]
 
 
 class Stated(BaseModel):

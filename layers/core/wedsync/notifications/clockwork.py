@@ -4,6 +4,7 @@
     claims whose worker died           queued again after 90 s; an SMS becomes unknown
     SMS that are unknown               the provider is asked, 3 minutes after the claim
     deliveries that are due, or lost   to their channel again, the lost after 2 minutes
+    idempotency keys                   deleted after 24 hours (R28)
 
 Two at once do no harm: what is kicked twice is planned and claimed once.
 """
@@ -28,6 +29,7 @@ UNPLANNED = timedelta(seconds=30)
 STALE = timedelta(seconds=90)
 LOST = timedelta(minutes=2)
 UNKNOWN = timedelta(minutes=3)
+KEYS_LIVE = timedelta(hours=24)
 AT_ONCE = 1_000  # more waits for the next minute
 ASKED_AT_ONCE = 10  # each costs a call to the provider
 ASKING_SECONDS = 20.0  # one that hangs must not keep what is due from its queue
@@ -43,6 +45,7 @@ class Tick:
     released: int
     reconciled: int
     deliveries: int
+    keys: int
 
 
 def tick(reconcile: Reconcile) -> Tick:
@@ -53,7 +56,8 @@ def tick(reconcile: Reconcile) -> Tick:
     reconciled = _settle_all(reconcile)
     due = _rows(sql.DUE, lost_after=LOST, up_to=AT_ONCE)
     kicks.kick_deliveries((row["channel"], row["lane"], row["id"]) for row in due)
-    found = Tick(len(events), len(released), reconciled, len(due))
+    [keys] = _rows(sql.FORGET_KEYS, older_than=KEYS_LIVE, up_to=AT_ONCE)
+    found = Tick(len(events), len(released), reconciled, len(due), keys["forgotten"])
     logger().info(
         "tick",
         extra={
@@ -61,6 +65,7 @@ def tick(reconcile: Reconcile) -> Tick:
             "released": found.released,
             "reconciled": found.reconciled,
             "deliveries": found.deliveries,
+            "keys": found.keys,
         },
     )
     return found

@@ -26,7 +26,8 @@ ENDPOINT_CHARACTERS = 1_500
 POINT_BYTES, SECRET_BYTES = 65, 16  # RFC 8291: an uncompressed P-256 point, and an authentication secret
 
 _PUT: Final[LiteralString] = """
-    select * from app.put_device(%(id)s, %(endpoint)s, %(address)s, %(name)s, %(up_to)s)
+    select put.*, app.keep_answer(put.device_id, case when put.created then 201 else 200 end)
+      from app.put_device(%(id)s, %(endpoint)s, %(address)s, %(name)s, %(up_to)s) put
 """
 _DELETE: Final[LiteralString] = "select app.delete_device(%(id)s) as deleted"
 _ALL: Final[LiteralString] = """
@@ -117,6 +118,14 @@ def every(who: Caller) -> DeviceList:
     """The caller's devices, the oldest first."""
     (rows,) = transaction(who, (_ALL, {}))
     return {"data": [_device(row) for row in rows], "next_cursor": None}
+
+
+def one(who: Caller, device_id: UUID) -> Device:
+    """One device of the caller's. Raises NotFound."""
+    for device in every(who)["data"]:
+        if device["id"] == str(device_id):
+            return device
+    raise NotFound
 
 
 def forget(who: Caller, device_id: UUID) -> None:

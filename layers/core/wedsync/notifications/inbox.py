@@ -63,14 +63,14 @@ def page(who: Caller, query: NotificationQuery) -> NotificationPage:
         "before_id": before_id,
         "preview": PREVIEW_CHARACTERS,
     }
-    rows, (counts,) = transaction(who, (inbox_sql.PAGE, asked), _COUNTS)
-    shown = rows[: query.limit]
-    more = len(rows) > query.limit
-    last = [shown[-1]["created_at"].isoformat(), str(shown[-1]["id"])] if more else []
+    rows, (left,) = transaction(who, (inbox_sql.PAGE, asked), _COUNTS)
+    shown, following = cursors.cut(
+        "notifications", rows, query.limit, lambda row: [row["created_at"].isoformat(), str(row["id"])]
+    )
     return {
         "data": [_notification(row) for row in shown],
-        "next_cursor": cursors.encode("notifications", last) if more else None,
-        **_counts(counts),
+        "next_cursor": following,
+        **_counts(left),
     }
 
 
@@ -84,9 +84,15 @@ def seen(who: Caller, marked: Marked) -> Counts:
     return _mark(who, (inbox_sql.SEEN, {"ids": list(marked.ids) or None}))
 
 
+def counts(who: Caller) -> Counts:
+    """What is left."""
+    ((row,),) = transaction(who, _COUNTS)
+    return _counts(row)
+
+
 def _mark(who: Caller, marking: Statement) -> Counts:
-    _, (counts,) = transaction(who, marking, _COUNTS)
-    return _counts(counts)
+    _, (left,) = transaction(who, marking, _COUNTS)
+    return _counts(left)
 
 
 def _counts(row: Mapping[str, Any]) -> Counts:

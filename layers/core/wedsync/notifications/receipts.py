@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, Literal, LiteralString
@@ -10,11 +11,13 @@ from uuid import UUID
 
 from typing_extensions import TypedDict
 
+from wedsync.conversations.resources import moment
 from wedsync.platform.clock import rfc3339
 from wedsync.platform.context import Caller
 from wedsync.platform.db import Rows, transaction
 
 _RECEIPTS: Final[LiteralString] = "select * from app.receipts(%(message_id)s)"
+_ACKS: Final[LiteralString] = "select * from app.acks(%(message_id)s)"
 
 State = Literal[
     "queued",
@@ -41,12 +44,17 @@ class Told(TypedDict):
 
 
 class Receipt(TypedDict):
-    """`delivered`: stored on one of his devices; `read`: seen by him, which implies delivered (R15)."""
+    """`delivered`: stored on one of his devices; `read`: seen by him, which implies delivered (R15).
+
+    `ack_asked`: the message asks for his acknowledgement, which he gave at `acked_at` (C7).
+    """
 
     user_id: str
     display_name: str
     delivered: bool
     read: bool
+    ack_asked: bool
+    acked_at: str | None
     deliveries: list[Told]
 
 
@@ -62,18 +70,22 @@ def of_message(who: Caller, message_id: UUID) -> ReceiptList:
 
     Raises NotFound if it is missing or hidden, Forbidden unless its author asks, or a planner of the wedding.
     """
-    (rows,) = transaction(who, (_RECEIPTS, {"message_id": message_id}))
+    asked = {"message_id": message_id}
+    rows, acked = transaction(who, (_RECEIPTS, asked), (_ACKS, asked))
+    acks = {row["user_id"]: row["acked_at"] for row in acked}
     people = [list(group) for _, group in groupby(rows, key=itemgetter("user_id"))]
-    return {"data": [_receipt(person) for person in people], "next_cursor": None}
+    return {"data": [_receipt(person, acks) for person in people], "next_cursor": None}
 
 
-def _receipt(rows: Rows) -> Receipt:
+def _receipt(rows: Rows, acks: Mapping[UUID, datetime | None]) -> Receipt:
     person = rows[0]
     return {
         "user_id": str(person["user_id"]),
         "display_name": person["display_name"],
         "delivered": person["delivered"],
         "read": person["read"],
+        "ack_asked": person["user_id"] in acks,
+        "acked_at": moment(acks.get(person["user_id"])),
         "deliveries": [_told(row) for row in rows if row["channel"] is not None],
     }
 

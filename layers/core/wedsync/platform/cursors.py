@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from hmac import compare_digest
-from typing import Any
+from typing import Any, TypeVar
 
 from wedsync.platform.errors import FieldError, Invalid
 from wedsync.platform.keys import keys
 
 _SIGNATURE_BYTES = 16
+
+Row = TypeVar("Row")
 
 
 def encode(kind: str, position: list[Any]) -> str:
@@ -34,6 +37,14 @@ def decode(kind: str, cursor: str, field: str = "cursor") -> list[Any]:
     if made_for != kind:
         raise _bad(field)
     return position
+
+
+def cut(
+    kind: str, rows: Sequence[Row], limit: int, position: Callable[[Row], list[Any]]
+) -> tuple[Sequence[Row], str | None]:
+    """A page of at most `limit` of the rows, and the cursor behind its last one if there was one more."""
+    shown = rows[:limit]
+    return shown, encode(kind, position(shown[-1])) if len(rows) > limit else None
 
 
 def _bad(field: str) -> Invalid:

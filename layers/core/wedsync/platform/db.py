@@ -17,6 +17,7 @@ from psycopg.rows import DictRow, dict_row
 
 from wedsync.platform import aws, context
 from wedsync.platform.db_errors import problem_of
+from wedsync.platform.idempotency import Keyed
 from wedsync.platform.settings import settings
 
 CONNECT_SECONDS = 2
@@ -39,9 +40,11 @@ def transaction(who: context.Caller, *statements: Statement) -> list[Rows]:
     All of them are sent at once: none can use what another answered, but each sees what those before it did.
     Raises the Problem that a WSnnn state of the schema's functions stands for, Unavailable when the database
     cannot be reached or gives up, psycopg.Error for a defect of ours. After Unavailable the transaction may
-    or may not have happened: repeating it is safe only with an idempotent key.
+    or may not have happened: repeating it is safe only with an idempotent key. Raises Answered for a `Keyed`
+    caller whose act is done.
     """
-    return _transact([_enter(who), *statements])[1:]
+    claim = [who.claim()] if isinstance(who, Keyed) else []
+    return _transact([_enter(who), *claim, *statements])[1 + len(claim) :]
 
 
 def as_each(asked: Sequence[tuple[context.Caller, Statement]]) -> list[Rows]:
@@ -50,6 +53,12 @@ def as_each(asked: Sequence[tuple[context.Caller, Statement]]) -> list[Rows]:
     Raises what `transaction` raises.
     """
     return _transact([part for who, statement in asked for part in (_enter(who), statement)])[1::2]
+
+
+def claim(who: context.Caller) -> None:
+    """Claim the key of a caller who has one, for an act that is no transaction and may be repeated until it is done."""
+    if isinstance(who, Keyed):
+        transaction(who)
 
 
 def _enter(who: context.Caller) -> Statement:

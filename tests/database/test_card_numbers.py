@@ -1,0 +1,66 @@
+"""No card number is stored in a contract or payment thread, on whatever way it comes (C10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.database.test_conversation import make_thread, say, texts
+from tests.fixtures.postgres import Database
+from tests.fixtures.wedding import ANA, CARLO, FLORA, behind, new_id
+from wedsync.conversations import drafts, scheduled, threads
+from wedsync.conversations.message_models import Draft, LaterMessage
+from wedsync.conversations.models import ThreadQuery
+from wedsync.platform.errors import Invalid, NotFound
+
+CARD = "4111 1111 1111 1111"
+
+
+@pytest.mark.parametrize("thread_type", ["contract", "payment"])
+@pytest.mark.parametrize(
+    "stated", [{"text": f"charge {CARD}"}, {"metadata": {"card": CARD}}, {"wedding_context": {"a": [CARD]}}]
+)
+def test_a_card_number_is_refused_where_money_is_talked_about(
+    wedding: Database, thread_type: str, stated: dict[str, Any]
+) -> None:
+    thread = make_thread(thread_type=thread_type)
+
+    refused = say(ANA, thread, **stated).problem
+
+    assert isinstance(refused, Invalid)
+    assert refused.errors[0].field == "message"
+    assert CARD not in refused.detail
+    assert texts(FLORA, thread) == []
+    assert say(ANA, thread, "order 1234567890123456").status == "ok"
+
+
+def test_other_threads_take_any_number(wedding: Database) -> None:
+    assert say(ANA, make_thread(), CARD).status == "ok"
+
+
+def test_a_thread_is_not_begun_with_one(wedding: Database) -> None:
+    before = len(threads.page(FLORA, ThreadQuery(thread_type="payment"))["data"])
+
+    with pytest.raises(Invalid) as refused:
+        make_thread(thread_type="payment", message={"message": CARD, "client_msg_id": str(new_id())})
+
+    assert refused.value.errors[0].field == "message.message"
+    assert len(threads.page(FLORA, ThreadQuery(thread_type="payment"))["data"]) == before
+
+
+def test_neither_drafts_nor_scheduled_messages_keep_one(wedding: Database) -> None:
+    payment, general = make_thread(thread_type="payment"), make_thread()
+    later = LaterMessage.model_validate({"message": CARD, "send_at": "2099-01-01T09:00:00Z"})
+
+    with pytest.raises(Invalid):
+        drafts.put(ANA, payment, Draft(message=CARD))
+    with pytest.raises(Invalid):
+        scheduled.schedule(ANA, payment, later)
+    with pytest.raises(NotFound):
+        drafts.put(CARLO, payment, Draft(message=CARD))
+
+    assert behind(wedding, "select from wedsync.drafts") == []
+    assert behind(wedding, "select from wedsync.scheduled_messages") == []
+    assert drafts.put(ANA, general, Draft(message=CARD))["message"] == CARD
+    assert scheduled.schedule(ANA, general, later)["status"] == "waiting"
