@@ -102,12 +102,13 @@ def test_nobody_hands_out_more_than_he_has(wedding: Database) -> None:
     thread = make_thread(people=(FLORA, BEN))
     change(ANA, thread, FLORA, permissions=["read", "post", "manage"])
 
-    for refused in (
+    stated: tuple[dict[str, Any], ...] = (
         {"role": "owner"},
         {"permissions": ["read", "pin"]},
         {"permissions": ["read", "invite"]},
         {"role": "participant"},
-    ):
+    )
+    for refused in stated:
         with pytest.raises(Forbidden):
             change(FLORA, thread, BEN, **refused)
     with pytest.raises(Forbidden):
