@@ -203,12 +203,13 @@ create view private.message_words with (security_invoker = true) as
     select thread_id, seq, at, sender_id, long_words from wedsync.message_words where long_words is not null;
 comment on view private.message_words is 'The words of every message: the short ones from the primary key alone, the long ones from message_words_long.';
 
--- Both functions plan anew each time: the threads' number decides the plan.
+-- Both functions plan anew each time: the threads' number decides the plan, but never for reading a table from end to end.
 create function app.search(terms jsonb, kinds text[], in_wedding uuid, in_thread uuid, of_type text, by uuid, since timestamptz, until timestamptz,
                            before timestamptz, before_thread uuid, before_seq bigint, size integer)
 returns table (kind text, at timestamptz, thread_id uuid, seq bigint, wedding_id uuid, subject text, thread_type text,
                message_id uuid, sender_id uuid, said text, marks text[])
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_custom_plan set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -256,7 +257,8 @@ comment on function app.search(jsonb, text[], uuid, uuid, text, uuid, timestampt
     'GET /search: messages inside the caller''s windows (R7) and threads that he sees, newest first.';
 
 create function app.threads_about(terms jsonb) returns uuid[]
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+    set plan_cache_mode = force_custom_plan set enable_seqscan = off
 as $$
 declare
     me      uuid    := app.user_id();

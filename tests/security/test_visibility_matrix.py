@@ -78,7 +78,10 @@ def watches(place: Place, actor: str, which: str) -> int:
 
 
 def acknowledges(place: Place, actor: str, which: str) -> int:
-    if which == "new":
+    if which == "new" or place.status in (
+        "archived",
+        "frozen",
+    ):  # it asks for none, or nothing is written there
         return 409
     asked = place.people.get(actor) in ("owner", "participant") and actor not in place.gone
     return DONE if asked else 403
@@ -116,8 +119,7 @@ class Verb:
         return self.path.startswith("/messages")
 
 
-def _verbs() -> Iterator[Verb]:
-    thread = "/threads/{thread}"
+def _threads(thread: str) -> Iterator[Verb]:
     yield Verb("GET", thread, reads)
     yield Verb("PATCH", thread, may("manage"), {"subject": "Other"}, (("If-Match", '"{version}"'),))
     for status, route in (
@@ -135,12 +137,18 @@ def _verbs() -> Iterator[Verb]:
     for cursor in ("read", "delivered"):
         yield Verb("PUT", f"{thread}/{cursor}", takes_part, {"seq": 2, "epoch": "{epoch}"})
     yield Verb("PUT", f"{thread}/unread", takes_part)
+
+
+def _people(thread: str) -> Iterator[Verb]:
     yield Verb("GET", f"{thread}/participants", reads)
     owner = f"{thread}/participants/{{owner}}"
     yield Verb("GET", owner, reads)
     yield Verb("POST", f"{thread}/participants", invites, {"user_id": "{new}"})
     yield Verb("PATCH", owner, may("manage"), {"role": "owner"}, (("If-Match", '"1"'),))
     yield Verb("DELETE", owner, removes_the_owner)
+
+
+def _words(thread: str) -> Iterator[Verb]:
     yield Verb("GET", f"{thread}/scheduled-messages", reads)
     yield Verb("PUT", f"{thread}/draft", reads, {"message": "Dear all"})
     yield Verb("DELETE", f"{thread}/draft", reads)
@@ -150,7 +158,9 @@ def _verbs() -> Iterator[Verb]:
     yield Verb("POST", f"{thread}/messages", may("post"), sent)
     later = {"message": "Later", "send_at": TOMORROW}
     yield Verb("POST", f"{thread}/scheduled-messages", may("post"), later)
-    message = "/messages/{message}"
+
+
+def _messages(message: str) -> Iterator[Verb]:
     yield Verb("GET", message, reads)
     yield Verb("GET", f"{message}/history", reads)
     yield Verb("PATCH", message, edits, {"message": "Other"})
@@ -162,7 +172,8 @@ def _verbs() -> Iterator[Verb]:
         yield Verb(method, f"{message}/pin", may("pin"))
 
 
-VERBS = list(_verbs())
+THREAD, MESSAGE = "/threads/{thread}", "/messages/{message}"
+VERBS = [*_threads(THREAD), *_people(THREAD), *_words(THREAD), *_messages(MESSAGE)]
 
 
 @dataclass(frozen=True)
