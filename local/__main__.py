@@ -18,7 +18,7 @@ from local.cloudformation import TemplateError
 from local.data_dir import DataDir
 from local.processes import LocalError
 from local.stack import ROOT, Options, Stack
-from local.websocket_gateway_chaos import Trouble
+from local.websocket_gateway_chaos import Trouble, TroubleError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -83,6 +83,13 @@ def _hung_up(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
         loop.call_soon_threadsafe(stopped.set)
 
 
+def _trouble(text: str) -> Trouble:
+    try:
+        return Trouble.from_text(text)
+    except TroubleError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     up = parser.add_subparsers(dest="command", required=True).add_parser("up", help="start everything")
@@ -95,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--tick", type=float, metavar="SECONDS", help="run schedules that are slower this often")
     up.add_argument(
         "--chaos",
-        type=Trouble.from_text,
+        type=_trouble,
         default=Trouble(),
         metavar="drop=0.1,seed=7",
         help="trouble on the sockets, as POST /_local/chaos makes it",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
@@ -29,6 +31,15 @@ TROUBLE: dict[str, float] = {
     "reject_upgrades": 0.1,
     "seed": 5,
 }
+
+
+def test_trouble_on_the_command_line_is_refused_if_there_is_no_such() -> None:
+    command = [sys.executable, "-m", "local", "up", "--chaos", "drop=2"]
+
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command)
+
+    assert refused.returncode == 2
+    assert "drop 2.0: known are drop, duplicate" in refused.stderr
 
 
 async def kill_workers(stack: RunningStack, random: Random) -> None:
