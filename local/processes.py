@@ -18,6 +18,7 @@ _PR_SET_PDEATHSIG = 1
 _LOWEST_PORT, _EPHEMERAL_PORTS = 15_000, 32_768
 _GIVING_WAY = 5
 _PATIENCE = 20
+_named: set[int] = set()
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -120,13 +121,14 @@ def works_in(pid: int, directory: Path) -> bool:
 
 
 def free_port() -> int:
-    """A loopback TCP port that is free now.
+    """A loopback TCP port that is free now, and that this process was not told of before.
 
     It lies below the range that systems take for outgoing connections, one of which could take it meanwhile.
     """
     while True:
         port = _LOWEST_PORT + secrets.randbelow(_EPHEMERAL_PORTS - _LOWEST_PORT)
-        if _bind_error(port) is None:
+        if port not in _named and _bind_error(port) is None:
+            _named.add(port)
             return port
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import shutil
@@ -146,20 +147,23 @@ def test_fresh_forgets_everything(data_dir: Path) -> None:
 
 
 def test_everything_listens_on_loopback_only(stack: RunningStack) -> None:
-    listening = {
-        connection.laddr.ip
-        for process in family(stack)
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    listening: set[str] = set()
+    for process in family(stack):
+        with contextlib.suppress(psutil.NoSuchProcess):  # database sessions and workers come and go
+            sockets = process.net_connections("inet")
+            listening |= {each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN}
 
     assert listening == {"127.0.0.1"}
 
 
-def test_the_idle_stack_is_small(stack: RunningStack) -> None:
-    megabytes = sum(process.memory_info().rss for process in family(stack)) / 2**20
+def test_the_stack_is_small(stack: RunningStack) -> None:
+    """Each page counted once, however many workers share it."""
+    used = 0
+    for process in family(stack):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used += process.memory_full_info().pss
 
-    assert megabytes < 1500
+    assert used / 2**20 < 1500
 
 
 def test_a_killed_worker_is_replaced(stack: RunningStack) -> None:
