@@ -101,15 +101,22 @@ template: .tools/sam/.installed ## Validate the template, as written and as tran
 .PHONY: coverage
 coverage: $(TESTING) ## Run every test and measure what it reaches, worker processes included
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(MAKE) measured-system measured-unit
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# The other PostgreSQL and the other Python, in one run: what deployed functions run under is 3.13.
+# In two parts that may run side by side.
+.PHONY: measured-system measured-unit
+measured-system: tests := tests/system tests/security tests/faults
+measured-unit: tests := tests/unit tests/database
+measured-system measured-unit: $(TESTING)
+	$(BIN)/coverage run -m pytest $(tests) $(ARGS)
+
 .PHONY: explore
 explore: $(TESTING) ## Let Schemathesis ask a local stack for some minutes what nobody thought of
 	$(BIN)/python -m pytest tests/security/test_exploration.py --api-examples=100 $(ARGS)
 
+# The other PostgreSQL and the other Python, in one run: what deployed functions run under is 3.13.
 .PHONY: elsewhere
 ifneq ($(PYTAG),cp313)
 ifneq ($(PYTHON313),)
@@ -210,7 +217,7 @@ requirements: | $(UV) ## Pin what *.in ask for (make requirements ARGS=--upgrade
 	$(call compile,layers/core,requirements)
 	$(call compile,layers/email,requirements,$(in_core))
 	$(call compile,layers/sms,requirements,$(in_core) $(asynchronous))
-	$(call compile,layers/push,requirements,$(in_core))
+	$(call compile,layers/push,requirements,$(in_core) $(asynchronous))
 	$(call compile,functions/migrate,requirements)
 	for f in local dev; do $(call compile,requirements,$$f); done
 
@@ -218,7 +225,8 @@ requirements: | $(UV) ## Pin what *.in ask for (make requirements ARGS=--upgrade
 # is the machine's business.
 compile = (cd $(1) && $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header $(ARGS) $(3) $(2).in --output-file $(2).txt)
-# A channel's layer lies upon the core layer. Twilio's asynchronous half is never imported.
+# A channel's layer lies upon the core layer. The asynchronous halves of twilio and
+# pywebpush are never imported.
 in_core      = $(shell sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' layers/core/requirements.txt)
 asynchronous = $(patsubst %,--no-emit-package %,aiohttp aiohttp-retry aiohappyeyeballs aiosignal attrs \
 	frozenlist multidict propcache yarl)
