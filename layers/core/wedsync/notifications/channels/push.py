@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pywebpush import WebPushException, webpush
 from requests import Session
 from requests.exceptions import RequestException, TooManyRedirects
 
 from wedsync.notifications import push_services, templates
 from wedsync.notifications.credentials import credentials
 from wedsync.notifications.deliveries import Accepted, Claimed, Later, NotificationText, Outcome, Refused
+from wedsync.notifications.without_aiohttp import without_aiohttp
 from wedsync.platform import aws
 from wedsync.platform.settings import settings
+
+with without_aiohttp():
+    from pywebpush import WebPushException, webpush
 
 PROVIDER = "webpush"
 SECONDS = 5.0  # to connect, and again to answer
