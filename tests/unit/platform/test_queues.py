@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.fixtures.queue_server import PREFIX, QueueServer, sqs_event
-from wedsync.platform import queues
+from wedsync.platform import aws, queues
 
 URL = PREFIX + "EVENTS_QUEUE_URL"
 
@@ -45,6 +45,15 @@ def test_a_queue_that_is_down_is_told_apart_from_a_defect(
 
     assert "queue unreachable" in (logged := capsys.readouterr().out)
     assert "canary" not in logged
+
+
+def test_a_queue_that_is_down_is_called_once_however_much_there_is_for_it(queue_server: QueueServer) -> None:
+    queue_server.down = True
+
+    with pytest.raises(queues.NotQueuedError, match=r"^1000 of 1000 messages were not taken$"):
+        queues.send(URL, ["{}"] * 1000)
+
+    assert queue_server.calls == aws.ATTEMPTS
 
 
 def test_only_the_records_that_failed_come_again(capsys: pytest.CaptureFixture[str]) -> None:

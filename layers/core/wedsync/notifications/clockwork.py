@@ -30,7 +30,8 @@ STALE = timedelta(seconds=90)
 LOST = timedelta(minutes=2)
 UNKNOWN = timedelta(minutes=3)
 KEYS_LIVE = timedelta(hours=24)
-AT_ONCE = 1_000  # more waits for the next minute
+EVENTS_AT_ONCE = 5_000  # more waits for the next minute
+AT_ONCE = 1_000
 ASKED_AT_ONCE = 10  # each costs a call to the provider
 ASKING_SECONDS = 20.0  # one that hangs must not keep what is due from its queue
 
@@ -50,7 +51,7 @@ class Tick:
 
 def tick(reconcile: Reconcile) -> Tick:
     """Take up what was left; `reconcile` asks the SMS provider for one whose fate is unknown."""
-    events = _rows(sql.LEFT_EVENTS, older_than=UNPLANNED, up_to=AT_ONCE)
+    events = _rows(sql.LEFT_EVENTS, older_than=UNPLANNED, up_to=EVENTS_AT_ONCE)
     kicks.kick_events(((row["lane"], row["thread_id"], row["seq"]) for row in events), again=True)
     released = _rows(sql.RELEASE, older_than=STALE)
     reconciled = _settle_all(reconcile)

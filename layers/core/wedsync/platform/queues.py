@@ -25,24 +25,24 @@ class NotQueuedError(Exception):
 def send(queue_url: str, bodies: Sequence[str], *, seconds: float = SEND_SECONDS) -> None:
     """Put the bodies on the queue, ten to a call of at most `seconds`; one may arrive twice.
 
-    Raises NotQueuedError if any of them was not taken, after all of them have been tried.
+    Raises NotQueuedError if any of them was not taken. A call that fails is the last: whoever sends a thousand bodies
+    to a queue that hangs must not wait a hundred times.
     """
     refused = 0
     for start in range(0, len(bodies), BATCH):
-        refused += _send(queue_url, bodies[start : start + BATCH], seconds)
+        try:
+            refused += _send(queue_url, bodies[start : start + BATCH], seconds)
+        except aws.AwsError as error:
+            logger().warning("queue unreachable", extra={"code": error.code, "queue": queue_url})
+            refused += len(bodies) - start
+            break
     if refused:
         raise NotQueuedError(refused, len(bodies))
 
 
 def _send(queue_url: str, bodies: Sequence[str], seconds: float) -> int:
     entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
-    try:
-        answer = aws.call(
-            "sqs", "SendMessageBatch", {"QueueUrl": queue_url, "Entries": entries}, seconds=seconds
-        )
-    except aws.AwsError as error:
-        logger().warning("queue unreachable", extra={"code": error.code, "queue": queue_url})
-        return len(bodies)
+    answer = aws.call("sqs", "SendMessageBatch", {"QueueUrl": queue_url, "Entries": entries}, seconds=seconds)
     return len(answer.get("Failed", []))
 
 
