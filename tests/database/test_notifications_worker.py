@@ -12,7 +12,7 @@ from tests.fixtures.notifying import Notifying
 from tests.fixtures.queue_server import sqs_event
 from tests.fixtures.wedding import ANA, FLORA
 from wedsync.conversations import participants
-from wedsync.notifications import deliveries, worker
+from wedsync.notifications import deliveries, deliveries_sql, worker
 from wedsync.notifications.deliveries import Accepted, Claimed, Later, NotificationText, Refused
 
 
@@ -136,6 +136,21 @@ def test_who_is_removed_between_claim_and_text_is_not_told(
     stored = notifying.delivery(thread, FLORA.user_id, "email")
     assert provider.accepted == []
     assert (stored["status"], stored["reason"]) == ("cancelled", "removed")
+
+
+def test_what_was_claimed_and_could_not_be_read_goes_back(
+    notifying: Notifying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = planned(notifying)
+    delivery_id = notifying.delivery(thread, FLORA.user_id, "sms")["id"]
+    provider = Provider()
+    monkeypatch.setattr(deliveries_sql, "TEXTS", "select 1 / 0")
+
+    answer = notifying.run(worker.handle, sqs_event(body(delivery_id)), provider.send)
+
+    assert answer == {"batchItemFailures": []}
+    assert provider.accepted == []
+    assert notifying.delivery(thread, FLORA.user_id, "sms")["status"] == "queued"
 
 
 def test_what_was_not_sent_waits_its_time(notifying: Notifying) -> None:

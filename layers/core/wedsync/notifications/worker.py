@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -57,16 +58,23 @@ def _deliver(portion: Sequence[UUID], send: Send, deadline: float) -> int:
         return len(portion)
     try:
         claims = deliveries.claim(portion)
-        texts = deliveries.texts((each.user_id, each.message_id) for each in claims)
     except Exception:  # noqa: BLE001 (the others must not wait for these; their record comes again)
         logger().exception("deliveries failed", extra={"deliveries": [str(each) for each in portion]})
         return len(portion)
-    return sum(not _done(each, texts.get((each.user_id, each.message_id)), send, deadline) for each in claims)
-
-
-def _done(claimed: Claimed, text: NotificationText | None, send: Send, deadline: float) -> bool:
     try:
-        outcome = _outcome(claimed, text, send, deadline)
+        texts = deliveries.texts((each.user_id, each.message_id) for each in claims)
+    except Exception:  # noqa: BLE001 (certainly not sent: a claim that is left behind would make an SMS unknown)
+        logger().exception("texts failed", extra={"deliveries": [str(each) for each in portion]})
+        return sum(not _done(each, lambda _: Later(code="unread")) for each in claims)
+    return sum(
+        not _done(each, partial(_outcome, texts.get((each.user_id, each.message_id)), send, deadline))
+        for each in claims
+    )
+
+
+def _done(claimed: Claimed, deliver: Callable[[Claimed], Outcome]) -> bool:
+    try:
+        outcome = deliver(claimed)
         moved = deliveries.record(claimed, outcome)
     except Exception:  # noqa: BLE001 (the others must not wait for this one; its record comes again)
         logger().exception("delivery failed", extra={"delivery_id": str(claimed.delivery_id)})
@@ -85,7 +93,7 @@ def _done(claimed: Claimed, text: NotificationText | None, send: Send, deadline:
     return True
 
 
-def _outcome(claimed: Claimed, text: NotificationText | None, send: Send, deadline: float) -> Outcome:
+def _outcome(text: NotificationText | None, send: Send, deadline: float, claimed: Claimed) -> Outcome:
     if text is None:
         return Withdrawn("removed")
     if time.monotonic() >= deadline:  # those before it took long: the clockwork brings it again
