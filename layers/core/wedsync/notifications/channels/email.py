@@ -21,6 +21,7 @@ SECONDS = 5  # to connect, and again to answer
 # Ours to mend, or nobody's: to be tried again. 500 is also what the client says when the network failed.
 TEMPORARY = frozenset({"401", "403", "408", "429"})
 IN_FLIGHT = "concurrent_idempotent_requests"
+KNOWN = "invalid_idempotent_request"  # it has this delivery in words that were edited since
 MARKS = {"ordinary": "", "urgent": "Urgent: ", "emergency": "EMERGENCY: "}
 WHY = {
     "ordinary": "You have asked for messages by e-mail.",
@@ -61,7 +62,7 @@ def _email(claimed: Claimed, text: NotificationText) -> resend.Emails.SendParams
     }
 
 
-def _trouble(error: ResendError) -> Later | Refused:
+def _trouble(error: ResendError) -> Outcome:
     """https://resend.com/docs/api-reference/errors"""
     status, code = str(error.code), error.error_type[:100] or "unnamed"  # a proxy may have named it
     if status in ("401", "403"):
@@ -69,4 +70,4 @@ def _trouble(error: ResendError) -> Later | Refused:
     if status in TEMPORARY or status >= "500" or code == IN_FLIGHT:
         wait = {name.lower(): value for name, value in error.headers.items()}.get("retry-after", "")
         return Later(float(wait) if wait.isdecimal() else 0, code)
-    return Refused(code)
+    return Accepted(PROVIDER) if code == KNOWN else Refused(code)
