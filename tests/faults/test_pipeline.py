@@ -53,6 +53,40 @@ def test_a_worker_killed_after_the_providers_acceptance_sends_nothing_twice(
     assert fragile.notified("flora", message) == 1
 
 
+@pytest.mark.parametrize(
+    ("priority", "lane", "sms", "texts"),
+    [("urgent", "", "failed", {}), ("emergency", "Emergency", "sent", {PHONES["flora"]: 1})],
+)
+def test_a_worker_killed_between_claim_and_provider_loses_no_mail_and_repeats_no_text(
+    fragile: Pipeline, priority: str, lane: str, sms: str, texts: dict[str, int]
+) -> None:
+    text = canary()
+    thread = fragile.party.thread("ana", "flora")
+    functions = [f"Email{lane}Function", f"Sms{lane}Function"]
+
+    def signal_workers(number: int) -> None:
+        for function in functions:
+            for pid in fragile.stack.workers(function):
+                os.kill(pid, number)
+
+    def status(channel: Channel) -> str | None:
+        return fragile.deliveries(message).get((channel, "flora"))
+
+    signal_workers(signal.SIGSTOP)
+    message = fragile.send("ana", thread, text, priority)
+    with fragile.unreadable():
+        signal_workers(signal.SIGCONT)
+        fragile.until(lambda: (status("email"), status("sms")) == ("sending", "sending"))
+        signal_workers(signal.SIGKILL)
+    before = fragile.sent("email", text) + fragile.sent("sms", text)
+    fragile.pass_time(lambda: (status("email"), status("sms")) == ("sent", sms))
+    fragile.settle()
+
+    assert not before
+    assert fragile.sent("email", text) == {ADDRESSES["flora"]: 1}
+    assert fragile.sent("sms", text) == texts
+
+
 @pytest.mark.parametrize("fail", ["hang", "error_after_accept"])
 def test_a_provider_that_accepts_and_does_not_say_so_sends_one_text(fragile: Pipeline, fail: str) -> None:
     text = canary()
@@ -128,13 +162,15 @@ def test_a_poison_record_reaches_the_dead_letters_alone_and_its_redrive_does_no_
     text = canary()
     thread = fragile.party.thread("ana", "flora")
 
-    fragile.put("EmailQueue", '{"deliveries": ["poison"]}')
+    poison = fragile.put("EmailQueue", '{"deliveries": ["poison"]}')
     message = fragile.send("ana", thread, text)
     fragile.until(lambda: fragile.depths(dead=True)["EmailQueueDead"] == 1)
     fragile.until(lambda: accepted(fragile, message))
+    received = [line for line in fragile.logs().splitlines() if "record failed" in line and poison in line]
     moved = fragile.redrive("EmailQueue")
     fragile.until(lambda: fragile.depths(dead=True)["EmailQueueDead"] == 1)
 
+    assert len(received) == 5
     assert moved == 1
     assert fragile.bodies("EmailQueueDead", take=True) == ['{"deliveries": ["poison"]}']
     assert fragile.sent("email", text) == {ADDRESSES["flora"]: 1}
