@@ -1,4 +1,4 @@
-"""The e-mail channel: one record of its queue names up to fifty deliveries. The emergency lane runs the same code."""
+"""The e-mail channel: one record of its queue names up to twenty deliveries. The emergency lane runs the same code."""
 
 from __future__ import annotations
 

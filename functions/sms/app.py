@@ -1,4 +1,4 @@
-"""The SMS channel: one record of its queue names up to fifty deliveries. The emergency lane runs the same code."""
+"""The SMS channel: one record of its queue names up to five deliveries. The emergency lane runs the same code."""
 
 from __future__ import annotations
 

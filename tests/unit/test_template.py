@@ -91,6 +91,15 @@ def test_every_handler_imports_with_its_own_code_and_layers_only(function: str) 
     assert said == ""
 
 
+@pytest.mark.parametrize("function", [function.name for function in functions()])
+def test_every_function_has_a_target_in_the_makefile_of_its_folder(function: str) -> None:
+    targets = [
+        line.split(":")[0].split() for line in (code_of(function) / "Makefile").read_text().splitlines()
+    ]
+
+    assert any(f"build-{function}" in names for names in targets)
+
+
 def test_every_variable_is_read_and_every_setting_is_given() -> None:
     given = {name for function in functions() for name in environment(function.properties)}
     queues = {
