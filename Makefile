@@ -57,7 +57,8 @@ test-fast: $(TESTING) ## Run the unit and database tests
 	$(BIN)/python -m pytest tests/unit tests/database $(ARGS)
 
 .PHONY: check
-check: format-check lint lint-api imports types template sizes ## Everything CI runs
+check: ## Everything CI runs
+	$(MAKE) --jobs=2 --output-sync=target format-check lint lint-api imports types template sizes
 	$(MAKE) --jobs=2 --output-sync=target coverage elsewhere ARGS=--hypothesis-profile=gate
 
 .PHONY: format
@@ -154,7 +155,7 @@ sizes: build ## Print the unzipped size of every function with its layers
 	$(BIN)/python tools/sizes.py
 
 .PHONY: docs
-docs: $(TESTING) ## Generate what is generated: OpenAPI with its examples, AsyncAPI, the drawing of the data
+docs: $(TESTING) ## Generate what is generated: OpenAPI with its examples and its reference, AsyncAPI, the drawing of the data
 	$(BIN)/python tools/openapi.py
 	$(BIN)/python -m pytest -q tests/database/test_story.py --record-examples
 	$(BIN)/python tools/openapi.py

@@ -142,7 +142,7 @@ async def play(stage: Play, trouble: dict[str, float], acts: list[tuple[str, int
 def test_each_device_ends_with_the_log_whatever_happens(
     stack: RunningStack, party: Party, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    @settings(max_examples=max(1, settings.default.max_examples // 20))  # pyright: ignore[reportOptionalMemberAccess]
+    @settings(max_examples=max(1, settings.default.max_examples // 50))  # pyright: ignore[reportOptionalMemberAccess]
     @given(trouble=st.sampled_from((SOME, MORE)), acts=st.lists(actions, min_size=8, max_size=25))
     def example(trouble: dict[str, float], acts: list[tuple[str, int, int]]) -> None:
         devices = Devices(stack, tmp_path_factory.mktemp("devices"))

@@ -60,8 +60,8 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_a_second_start_goes_on_with_the_same_data_and_no_process_is_left(data_dir: Path, kind: Kind) -> None:
-    first = start_stack(data_dir, kind=kind)
+def test_a_second_start_goes_on_with_the_same_data_and_no_process_is_left(data_dir: Path) -> None:
+    first = start_stack(data_dir)
     processes = family(first)
     thread_id = create_thread(first, "Kept")
 
@@ -69,7 +69,7 @@ def test_a_second_start_goes_on_with_the_same_data_and_no_process_is_left(data_d
 
     assert status == 0
     assert not psutil.wait_procs(processes, timeout=5)[1]
-    second = start_stack(data_dir, kind=kind)
+    second = start_stack(data_dir)
     try:
         answer = second.call("GET", f"/threads/{thread_id}", second.token(second.people()["Flora"]))
         assert (answer.status, answer.body["subject"]) == (200, "Kept")
