@@ -158,6 +158,26 @@ def test_a_redirect_is_not_followed(providers: Providers, delivery: Delivery) ->
     assert len(asked) == 1
 
 
+def test_what_a_push_service_says_besides_its_status_is_not_waited_for(
+    providers: Providers, delivery: Delivery
+) -> None:
+    endless = b"HTTP/1.1 201 Created\r\nContent-Length: 1000000000\r\n\r\nand so on"
+    with serving(lambda _: endless) as stub:
+        device = subscribed(providers) | {"endpoint": f"{stub.url}/push/1"}
+
+        assert push.send(delivery("push", json.dumps(device)), TEXT) == Accepted("webpush")
+
+
+def test_a_warm_function_keeps_its_line_to_a_push_service(providers: Providers, delivery: Delivery) -> None:
+    with serving(lambda _: answer(201)) as stub:
+        device = json.dumps(subscribed(providers) | {"endpoint": f"{stub.url}/push/1"})
+        outcomes = [push.send(delivery("push", device), TEXT) for _ in range(2)]
+        push.SESSION.close()
+
+    assert outcomes == [Accepted("webpush")] * 2
+    assert stub.lines == 1
+
+
 def test_an_unreachable_push_service_is_tried_later(providers: Providers, delivery: Delivery) -> None:
     device = subscribed(providers) | {"endpoint": "http://127.0.0.1:1/push/1"}
 
