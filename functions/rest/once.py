@@ -28,8 +28,9 @@ def once(
 ) -> Response[str]:
     """The answer of `act`, or if this key's act is done, that of `again`, which shows what became of it.
 
-    `act` hands its caller to one transaction; `status` is that of its usual answer. Refusals keep no key:
-    they changed nothing. Raises Invalid for a key of another request, Conflict while the act is being done.
+    `act` hands its caller to one transaction, whose key a second one would find taken; `status` is that of its
+    usual answer. Refusals keep no key: they changed nothing. Raises Invalid for a key of another request,
+    Conflict while the act is being done.
     """
     who = principal(router)
     key = router.current_event.headers.get("idempotency-key")

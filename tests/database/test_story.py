@@ -166,6 +166,7 @@ def test_the_same_request_twice_gets_the_same_answer(told: Telling) -> None:
         assert {k: v for k, v in again.body.items() if k not in varying} == {
             k: v for k, v in expected.items() if k not in varying
         }, step.operation
+        assert "idempotency-replayed" not in first.headers, f"{step.operation} is more than one transaction"
         assert ("idempotency-replayed" in again.headers) != step.has_own_key
 
 

@@ -21,7 +21,7 @@ _CLAIM: Final[LiteralString] = "select app.claim_key(%(key)s, %(route)s, %(finge
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A caller whose next transaction is the act of a key.
+    """A caller whose one transaction is the act of a key: another would find it done, and raise Answered.
 
     `fingerprint` is 32 bytes that tell this request from another one; `status` is that of its usual answer.
     """
