@@ -169,6 +169,17 @@ def test_a_path_that_is_none_answers_as_a_thing_that_is_not_there(party: Party, 
     assert_problem(party.call("ana", "GET", path), 404, "not_found")
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/threads"), ("DELETE", "/threads/{}"), ("POST", "/me"), ("POST", "/health")]
+)
+def test_a_method_that_a_path_does_not_have_is_not_there(
+    party: Party, thread: str, method: str, path: str
+) -> None:
+    assert_problem(party.call("ana", method, path.format(thread), {}), 404, "not_found")
+
+    assert party.call("ana", "GET", f"/threads/{thread}").body["last_seq"] == 1
+
+
 def test_without_a_token_only_health_answers(stack: RunningStack, thread: str) -> None:
     assert stack.call("GET", "/health").body == {"status": "ok"}
     for path in ("/me", "/threads", f"/threads/{thread}", "/nothing"):
