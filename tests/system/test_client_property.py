@@ -1,6 +1,6 @@
 """Whatever people and the network do, in whatever order: each device ends with the log (R21).
 
-A few examples with everybody's tests; hundreds with `--hypothesis-profile=deep`.
+Three examples with everybody's tests; 150 with `--hypothesis-profile=deep`.
 """
 
 from __future__ import annotations
