@@ -103,11 +103,13 @@ comment on function private.keep_access() is 'Trigger: refreshes the access that
 create function app.visible_threads() returns uuid[]
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+    me uuid := app.user_id();
 begin
-    return (select coalesce(array_agg(distinct a.thread_id), '{}') from wedsync.thread_access a where a.user_id = app.user_id());
+    return array(select a.thread_id from wedsync.thread_access a where a.user_id = me);
 end
 $$;
-comment on function app.visible_threads() is 'Threads of which the caller sees anything; evaluated once per statement.';
+comment on function app.visible_threads() is 'Threads of which the caller sees anything, perhaps twice, for a set to look in; evaluated once per statement.';
 
 -- In a schema that the application cannot name: policies call it, nobody asks it about others.
 create function private.sees(viewer uuid, thread uuid, seq bigint) returns boolean

@@ -161,10 +161,16 @@ $$;
 comment on function app.participants(uuid) is 'The people of a thread the caller sees, with names that are otherwise not his to read.';
 
 create function app.my_message(thread uuid, sent_as uuid) returns setof wedsync.thread_messages
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select m.* from wedsync.thread_messages m
-     where m.thread_id = thread and m.client_msg_id = sent_as and m.sender_id = app.user_id() and m.thread_id = any (app.visible_threads())
+declare
+    me uuid := app.user_id();
+begin
+    return query
+        select m.* from wedsync.thread_messages m
+         where m.thread_id = thread and m.sender_id = me and m.client_msg_id = sent_as
+           and exists (select from wedsync.thread_access a where a.user_id = me and a.thread_id = thread);
+end
 $$;
 comment on function app.my_message(uuid, uuid) is 'R13: the caller''s own message by its client_msg_id, also from before his present window.';
 

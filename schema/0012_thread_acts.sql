@@ -34,14 +34,17 @@ $$;
 comment on function app.thread_facts(wedsync.communication_threads) is 'A thread as its thread.* events show it: as it is when read (R3).';
 
 create or replace function private.change(thread uuid, seq bigint) returns app.change
-language sql volatile security definer set search_path = pg_catalog, pg_temp
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
-    select (e.thread_id, app.epoch(), e.seq, e.kind, e.at, e.actor_id, e.user_id,
-            case when e.kind like 'thread.%' then e.data || jsonb_build_object('thread', app.thread_facts(t)) else e.data end,
-            private.audience(e.thread_id, e.seq))::app.change
-      from wedsync.thread_events e
-      join wedsync.communication_threads t on t.id = e.thread_id
-     where e.thread_id = change.thread and e.seq = change.seq
+begin
+    return (
+        select (e.thread_id, app.epoch(), e.seq, e.kind, e.at, e.actor_id, e.user_id,
+                case when e.kind like 'thread.%' then e.data || jsonb_build_object('thread', app.thread_facts(t)) else e.data end,
+                private.audience(e.thread_id, e.seq))::app.change
+          from wedsync.thread_events e
+          join wedsync.communication_threads t on t.id = e.thread_id
+         where e.thread_id = change.thread and e.seq = change.seq);
+end
 $$;
 comment on function private.change(uuid, bigint) is 'The event at this seq as app.change; thread.* with the thread as it is.';
 

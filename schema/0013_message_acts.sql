@@ -678,19 +678,26 @@ as $$
      group by p.thread_id
 $$;
 
--- As before, and those that the caller marked himself.
+-- As before, and those that the caller marked himself; by spans of seq, as app.unread_counts.
 create or replace function app.unread_threads() returns uuid[]
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select coalesce(array_agg(p.thread_id), '{}')
-      from wedsync.thread_participants p
-      join wedsync.communication_threads t on t.id = p.thread_id and (t.last_seq > p.read_seq or p.marked_unread)
-     where p.user_id = app.user_id() and p.left_at is null
-       and (p.marked_unread
-            or exists (select from wedsync.thread_messages m
-                         join wedsync.thread_access a on a.user_id = p.user_id and a.thread_id = m.thread_id and m.seq between a.from_seq and a.to_seq
-                        where m.thread_id = p.thread_id and m.seq > p.read_seq and m.sender_id <> p.user_id
-                          and m.deleted_at is null and m.message_type <> 'system'))
+declare
+    me uuid := app.user_id();
+begin
+    return array(
+        select p.thread_id
+          from wedsync.thread_participants p
+         where p.user_id = me and p.left_at is null
+           and (p.marked_unread
+                or exists (select from wedsync.thread_access a
+                            cross join lateral (
+                                  select from wedsync.thread_messages m
+                                   where m.thread_id = p.thread_id and m.seq >= greatest(a.from_seq, p.read_seq + 1) and m.seq <= a.to_seq
+                                     and m.sender_id <> me and m.deleted_at is null and m.message_type <> 'system'
+                                   limit 1) found
+                            where a.user_id = me and a.thread_id = p.thread_id and a.to_seq > p.read_seq offset 0)));
+end
 $$;
 comment on function app.unread_threads() is 'Threads that are unread to the caller: app.unread_counts is above zero, or he marked them so (R15).';
 

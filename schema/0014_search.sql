@@ -42,13 +42,15 @@ set role wedsync_access;
 -- Decomposed, without combining marks (Latin, Greek, Cyrillic; Hebrew and Arabic points), composed again: Indic vowel signs
 -- and Hangul stay whole. What is no letter or digit becomes a space, so that "a/b", "x@y" and "e-mail" are words, not tokens.
 create function private.fold(said text) returns text
-language sql immutable parallel safe set search_path = pg_catalog, pg_temp
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
-    select left(regexp_replace(
+begin
+    return left(regexp_replace(
                replace(replace(replace(replace(translate(lower(normalize(
                    regexp_replace(normalize(said, NFKD), '[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]', '', 'g'),
                NFC)), 'øłđħŧı', 'oldhti'), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th'),
-           '[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f\u3000-\u303f]+', ' ', 'g'), 20000)
+           '[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f\u3000-\u303f]+', ' ', 'g'), 20000);
+end
 $$;
 comment on function private.fold(text) is 'Text as search compares it: lower case, accents folded, words parted by spaces; at most 20,000 characters.';
 

@@ -15,7 +15,7 @@ _COLUMNS: Final[LiteralString] = (
     """
     select t.id, o.organization_id, t.wedding_id, t.natural_key, t.subject, t.thread_type, t.status, t.status_reason, t.priority_level,
            t.visibility, t.surprise, t.wedding_context, t.metadata, t.version, t.created_by, t.created_at, t.updated_at, t.last_seq,
-           app.epoch() as epoch, t.last_activity_at, o.wedding_date, coalesce(u.unread, 0) as unread_count,"""
+           (select app.epoch()) as epoch, t.last_activity_at, o.wedding_date, coalesce(u.unread, 0) as unread_count,"""
     + _ME
     + """
       join weddings o on o.id = t.wedding_id
