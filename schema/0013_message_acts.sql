@@ -382,8 +382,9 @@ begin
     perform private.require_worker();
     for due in
         select p.message_id, p.actor_id, c.thread_id
-          from wedsync.pending_reactions p join wedsync.thread_messages c on c.id = p.message_id
-         where p.due_at <= app.now() order by c.thread_id limit up_to
+          from (select * from wedsync.pending_reactions w where w.due_at <= app.now() order by w.due_at limit up_to) p
+          join wedsync.thread_messages c on c.id = p.message_id
+         order by c.thread_id
     loop
         perform from wedsync.communication_threads t where t.id = due.thread_id for no key update;
         if exists (select from wedsync.pending_reactions p where p.message_id = due.message_id and p.due_at <= app.now()) then

@@ -309,6 +309,22 @@ def test_the_last_reaction_is_told_though_no_other_follows(
     assert log(notifying.database, thread) == [("created", None), ("reaction", 2), ("reaction", 2)]
 
 
+def test_whichever_reactions_waited_longest_are_told_first(
+    notifying: Notifying, shift: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind(notifying.database, "delete from wedsync.pending_reactions")
+    earlier, later = make_thread(), make_thread()
+    for thread in (later, earlier):
+        message = sent(ANA, thread)
+        for who in (FLORA, ANA):
+            message_acts.react(who, message, "👍", present=True)
+    shift("3 seconds")
+    monkeypatch.setattr(due, "AT_ONCE", 1)
+    once = partial(notifying.run, lambda: [c.thread_id for told in due.reactions_due() for c in told.changes])
+
+    assert [once(), once(), once()] == [[later], [earlier], []]
+
+
 def test_a_reaction_is_taken_back(wedding: Database, shift: Callable[[str], None]) -> None:
     thread = make_thread()
     message = sent(ANA, thread)
