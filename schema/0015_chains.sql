@@ -187,21 +187,21 @@ begin
 end
 $$;
 
-create function app.refuse_card_number(thread uuid) returns void
+create function app.refuse_card_number(thread uuid, field text) returns void
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     if exists (select from wedsync.communication_threads t join wedsync.thread_rules r on r.thread_type = t.thread_type
                 where t.id = thread and t.id = any (app.visible_threads()) and r.append_only) then
-        raise exception 'card numbers are not taken in this thread' using errcode = 'WS422', hint = 'message';
+        raise exception 'card numbers are not taken in this thread' using errcode = 'WS422', hint = field;
     end if;
 end
 $$;
-comment on function app.refuse_card_number(uuid) is 'Fails the transaction that would store a card number for a contract or payment thread (C10).';
+comment on function app.refuse_card_number(uuid, text) is 'Fails the transaction that would store a card number for a contract or payment thread (C10).';
 
 revoke all on all functions in schema private from public;
-revoke all on function app.verify_thread(uuid, bigint), app.refuse_card_number(uuid) from public;
-grant execute on function app.verify_thread(uuid, bigint), app.refuse_card_number(uuid) to wedsync_app;
+revoke all on function app.verify_thread(uuid, bigint), app.refuse_card_number(uuid, text) from public;
+grant execute on function app.verify_thread(uuid, bigint), app.refuse_card_number(uuid, text) to wedsync_app;
 grant execute on function private.keep_chain() to wedsync_owner;
 
 -- What was written before there were chains.

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.database.test_conversation import make_thread, say, texts
+from tests.database.test_thread_acts import edit
 from tests.fixtures.postgres import Database
 from tests.fixtures.wedding import ANA, CARLO, FLORA, behind, new_id
-from wedsync.conversations import drafts, scheduled, threads
+from wedsync.conversations import drafts, scheduled, thread_acts, threads
 from wedsync.conversations.message_models import Draft, LaterMessage
 from wedsync.conversations.models import ThreadQuery
 from wedsync.platform.errors import Invalid, NotFound
@@ -19,7 +20,13 @@ CARD = "4111 1111 1111 1111"
 
 @pytest.mark.parametrize("thread_type", ["contract", "payment"])
 @pytest.mark.parametrize(
-    "stated", [{"text": f"charge {CARD}"}, {"metadata": {"card": CARD}}, {"wedding_context": {"a": [CARD]}}]
+    "stated",
+    [
+        {"text": f"charge {CARD}"},
+        {"metadata": {"card": CARD}},
+        {"wedding_context": {"a": [CARD]}},
+        {"message_type": "location", "payload": {"lat": 1, "lng": 1, "label": CARD}},
+    ],
 )
 def test_a_card_number_is_refused_where_money_is_talked_about(
     wedding: Database, thread_type: str, stated: dict[str, Any]
@@ -64,3 +71,33 @@ def test_neither_drafts_nor_scheduled_messages_keep_one(wedding: Database) -> No
     assert behind(wedding, "select from wedsync.scheduled_messages") == []
     assert drafts.put(ANA, general, Draft(message=CARD))["message"] == CARD
     assert scheduled.schedule(ANA, general, later)["status"] == "waiting"
+
+
+@pytest.mark.parametrize(
+    "stated", [{"subject": CARD}, {"natural_key": CARD.replace(" ", "-")}, {"metadata": {"card": CARD}}]
+)
+def test_no_thread_about_money_is_named_after_one(wedding: Database, stated: dict[str, Any]) -> None:
+    before = len(threads.page(ANA, ThreadQuery(thread_type="contract"))["data"])
+
+    with pytest.raises(Invalid) as refused:
+        make_thread(thread_type="contract", **stated)
+
+    assert [error.field for error in refused.value.errors] == list(stated)
+    assert len(threads.page(ANA, ThreadQuery(thread_type="contract"))["data"]) == before
+    make_thread(**stated)
+
+
+def test_an_edit_or_a_reason_brings_none_in_either(wedding: Database) -> None:
+    payment, general = make_thread(thread_type="payment"), make_thread()
+
+    with pytest.raises(Invalid) as subject:
+        edit(ANA, payment, 1, subject=CARD)
+    with pytest.raises(Invalid) as reason:
+        thread_acts.set_status(ANA, payment, "closed", CARD)
+    with pytest.raises(NotFound):
+        edit(CARLO, payment, 1, subject=CARD)
+
+    assert [refused.value.errors[0].field for refused in (subject, reason)] == ["subject", "reason"]
+    stored = threads.get(ANA, payment)
+    assert (stored["version"], stored["status"], stored["last_seq"]) == (1, "active", 1)
+    edit(ANA, general, 1, subject=CARD)

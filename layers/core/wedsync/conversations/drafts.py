@@ -45,7 +45,7 @@ def get(who: Caller, thread_id: UUID) -> StoredDraft:
 def put(who: Caller, thread_id: UUID, stated: Draft) -> StoredDraft:
     """Keep a draft in place of the last; of two devices the later one wins. Raises NotFound, Invalid (card number)."""
     values = {"thread_id": thread_id, **stated.model_dump()}
-    *_, rows = transaction(who, *card_numbers.refusals(thread_id, stated.message), (_PUT, values))
+    *_, rows = transaction(who, *card_numbers.refusals(thread_id, message=stated.message), (_PUT, values))
     return _draft(thread_id, rows)
 
 

@@ -108,7 +108,7 @@ def _values(thread_id: UUID, message: NewMessage) -> dict[str, Any]:
         "metadata": Jsonb(message.metadata),
         "client_msg_id": message.client_msg_id,
         "fingerprint": _fingerprint(message),
-        "holds_card_number": any(map(any_holds, message.written())),
+        "holds_card_number": any_holds(message.written()),
     }
 
 

@@ -116,10 +116,10 @@ class MessageContent(Stated):
             raise ValueError("payload: that of the message_type, and none for text")
         return self
 
-    def written(self) -> tuple[JsonValue, ...]:
+    def written(self) -> list[JsonValue]:
         """Whatever in it a person may have typed."""
-        offer = self.payload.model_dump(mode="json") if isinstance(self.payload, Offer) else None
-        return self.message, self.wedding_context, self.metadata, offer
+        payload = self.payload.model_dump(mode="json") if self.payload else None
+        return [self.message, self.wedding_context, self.metadata, payload]
 
 
 class NewMessage(MessageContent):

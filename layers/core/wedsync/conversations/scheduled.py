@@ -84,7 +84,8 @@ def schedule(who: Caller, thread_id: UUID, stated: LaterMessage) -> ScheduledMes
         "offset_days": stated.offset_days(),
         "wall_time": stated.at,
     }
-    *_, rows = transaction(who, *card_numbers.refusals(thread_id, *stated.written()), (_SCHEDULE, values))
+    refusing = card_numbers.refusals(thread_id, message=stated.written())
+    *_, rows = transaction(who, *refusing, (_SCHEDULE, values))
     return _scheduled(rows[0])
 
 

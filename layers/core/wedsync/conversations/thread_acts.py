@@ -16,6 +16,7 @@ from wedsync.conversations.thread_models import ThreadEdit
 from wedsync.platform.clock import now
 from wedsync.platform.context import Caller
 from wedsync.platform.db import Statement, transaction
+from wedsync.trust import card_numbers
 
 _REVOKED: Statement = (threads_sql.REVOKED, {})
 
@@ -26,11 +27,13 @@ def edit(
     """Change the stated fields of a thread of this version. None if the caller sees it no more for that.
 
     Hosts who see it by its visibility alone lose it when that changes (R10). Raises NotFound, Forbidden, Conflict
-    (archived or frozen), PreconditionFailed (another version), Invalid (a surprise for the hosts to see).
+    (archived or frozen), PreconditionFailed (another version), Invalid (a surprise for the hosts, a card number).
     """
     fields = stated.model_dump(mode="json", exclude_unset=True)
     values = {"thread_id": thread_id, "version": version, "stated": Jsonb(fields)}
-    return _committed(who, thread_id, (thread_acts_sql.EDIT, values))
+    return _committed(
+        who, thread_id, *card_numbers.refusals(thread_id, **fields), (thread_acts_sql.EDIT, values)
+    )
 
 
 def set_status(
@@ -39,10 +42,12 @@ def set_status(
     """Give a thread this status; nothing happens if it has it. None for the support, which does not see it.
 
     Raises NotFound, Forbidden (freezing takes a planner or the support), Conflict (closing what is archived, and
-    anything but reopening what is frozen).
+    anything but reopening what is frozen), Invalid (a card number).
     """
     values = {"thread_id": thread_id, "status": status, "reason": reason}
-    return _committed(who, thread_id, (thread_acts_sql.SET_STATUS, values))
+    return _committed(
+        who, thread_id, *card_numbers.refusals(thread_id, reason=reason), (thread_acts_sql.SET_STATUS, values)
+    )
 
 
 def mute(who: Caller, thread_id: UUID, until: datetime | None) -> ChangedThread:
@@ -63,8 +68,8 @@ def pin(who: Caller, thread_id: UUID, *, pinned: bool) -> ChangedThread:
     return _arranged(who, thread_id, "pin", now() if pinned else None)
 
 
-def _committed(who: Caller, thread_id: UUID, act: Statement) -> Committed[resources.Thread | None]:
-    written, revoked, read = transaction(who, act, _REVOKED, (threads_sql.ONE, {"thread_id": thread_id}))
+def _committed(who: Caller, thread_id: UUID, *act: Statement) -> Committed[resources.Thread | None]:
+    *_, written, revoked, read = transaction(who, *act, _REVOKED, (threads_sql.ONE, {"thread_id": thread_id}))
     return Committed(resources.thread(read[0]) if read else None, changes(written, revoked))
 
 

@@ -19,6 +19,7 @@ from wedsync.platform.context import Caller
 from wedsync.platform.db import transaction
 from wedsync.platform.errors import FieldError, Invalid, NotFound
 from wedsync.platform.ids import uuid7
+from wedsync.trust import card_numbers
 
 _SORTED_BY = {"-last_activity": "last_activity_at", "wedding_date": "wedding_date"}
 
@@ -33,19 +34,25 @@ def create(who: Caller, new: NewThread) -> Committed[resources.Thread]:
 
     Of a natural key that names a thread he sees, that thread is the answer and nothing is done: there are no
     changes. Raises Invalid for a wedding that is not his or a person he may not add (R11), Forbidden for a type
-    that he does not create.
+    that he does not create, Invalid for a card number.
     """
     thread_id = uuid7()
     first = [new.message] if new.message else []
     writing = messages.statements(thread_id, first, all_or_nothing=True)
     creation = _creation(thread_id, new)
+    named = new.model_dump(include={"natural_key", "subject", "wedding_context", "metadata"})
+    refusing = card_numbers.refusals(thread_id, **named)
     created, _, *sent, read = transaction(
-        who, (threads_sql.CREATE, creation), *writing, (threads_sql.MADE, creation)
+        who, (threads_sql.CREATE, creation), *writing, *refusing, (threads_sql.MADE, creation)
     )
+    if not read:
+        raise NotFound  # he was removed from the thread of this key a moment ago
     made = resources.thread(read[0])
     if created[0]["seq"] is None:
         return Committed(made, ())
-    return Committed(made, changes(created, []) + messages.committed(thread_id, first, sent).changes)
+    return Committed(
+        made, changes(created, []) + messages.committed(thread_id, first, sent[: len(first)]).changes
+    )
 
 
 def get(who: Caller, thread_id: UUID) -> resources.Thread:

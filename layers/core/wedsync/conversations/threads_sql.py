@@ -37,14 +37,14 @@ MADE: Final[LiteralString] = (
     with page as materialized (
         select * from communication_threads
          where id = %(id)s or (wedding_id = %(wedding_id)s and natural_key = %(natural_key)s)
-         order by created_at, id limit 1
+         order by id = %(id)s desc, created_at, id limit 1
     )"""
     + _COLUMNS
 )
 
 # Follows a CTE `page` of threads.
 CHANGED_THREAD: Final[LiteralString] = (
-    " select t.id as thread_id, app.epoch() as epoch, t.last_seq as head_seq," + _ME
+    " select t.id as thread_id, (select app.epoch()) as epoch, t.last_seq as head_seq," + _ME
 )
 
 PAGE: Final[LiteralString] = (

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from wedsync.platform.db import Statement
 
 # Fails the transaction in threads that take no card numbers: WS422.
-_REFUSE: Final[LiteralString] = "select app.refuse_card_number(%(thread_id)s)"
+_REFUSE: Final[LiteralString] = "select app.refuse_card_number(%(thread_id)s, %(field)s)"
 _DIGITS = range(13, 20)
 # Digits in groups, as people write them: a space or dash between two groups. Decimals of a number are none.
 _GROUPED = re.compile("(?<!\\d)(?<!\\d[.,])\\d+(?:[ \u00a0\u2007\u2009\u202f\u2010-\u2015\u2212-]\\d+)*")
@@ -28,9 +28,13 @@ _ISSUED = re.compile(
 )
 
 
-def refusals(thread_id: UUID, *stated: JsonValue) -> list[Statement]:
-    """What comes before storing these in a thread: nothing, unless one of them holds a card number."""
-    return [(_REFUSE, {"thread_id": thread_id})] if any(map(any_holds, stated)) else []
+def refusals(thread_id: UUID, **stated: JsonValue) -> list[Statement]:
+    """What comes before storing these fields in a thread: nothing, unless one of them holds a card number."""
+    return [
+        (_REFUSE, {"thread_id": thread_id, "field": field})
+        for field, value in stated.items()
+        if any_holds(value)
+    ]
 
 
 def any_holds(stated: JsonValue) -> bool:
