@@ -9,7 +9,7 @@ import openapi_messages
 import openapi_threads
 from openapi_operation import Operation
 from pydantic import BaseModel, create_model
-from routes.tickets import NewTicket
+from routes.tickets import NewTicket, Ticket
 from typing_extensions import TypedDict
 
 from wedsync.conversations import search
@@ -19,15 +19,6 @@ from wedsync.notifications import devices, inbox
 
 class Health(TypedDict):
     status: Literal["ok"]
-
-
-class Ticket(TypedDict):
-    """What opens one WebSocket within `expires_in` seconds."""
-
-    ticket: str
-    url: str
-    expires_in: int
-    protocol: Literal["wedsync.v1"]
 
 
 def _put(summary: str, model: type[BaseModel], *ids: str) -> Operation:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from once import once
 from pydantic import BaseModel, ConfigDict, Field
 from request import answer, body, principal
+from typing_extensions import TypedDict
 
 from wedsync.identity.principals import Principal
 from wedsync.identity.tickets import DEVICE_ID, LIFETIME_SECONDS, issue
@@ -29,6 +30,15 @@ class NewTicket(BaseModel):
     device_id: Annotated[str, Field(pattern=DEVICE_ID)]
 
 
+class Ticket(TypedDict):
+    """What opens one WebSocket within `expires_in` seconds."""
+
+    ticket: str
+    url: str
+    expires_in: int
+    protocol: Literal["wedsync.v1"]
+
+
 @router.post("/realtime/tickets")
 def create_ticket() -> Response[str]:
     device_id = body(router, NewTicket).device_id
@@ -42,13 +52,10 @@ def create_ticket() -> Response[str]:
 
 
 def _issued(who: Principal, device_id: str) -> Response[str]:
-    ticket = issue(who, device_id)
-    return answer(
-        201,
-        {
-            "ticket": ticket,
-            "url": settings().websocket_url,
-            "expires_in": min(LIFETIME_SECONDS, who.expires_at - int(now().timestamp())),
-            "protocol": SUBPROTOCOL,
-        },
-    )
+    ticket: Ticket = {
+        "ticket": issue(who, device_id),
+        "url": settings().websocket_url,
+        "expires_in": min(LIFETIME_SECONDS, who.expires_at - int(now().timestamp())),
+        "protocol": SUBPROTOCOL,
+    }
+    return answer(201, ticket)
