@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,23 @@ def nothing_left_open() -> Iterator[None]:
     """A warm function keeps its connections to push services; these go away with each test."""
     yield
     push.SESSION.close()
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The addresses of names that end in .example; other hosts are asked for as ever."""
+    known: dict[str, list[str]] = {}
+    real = socket.getaddrinfo
+
+    def answered(host: str, port: int, *args: Any, **more: Any) -> list[Any]:
+        if not host.endswith(".example"):
+            return real(host, port, *args, **more)
+        if host not in known:
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in known[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answered)
+    return known
 
 
 def subscribed(providers: Providers) -> dict[str, Any]:
@@ -104,8 +122,10 @@ def test_each_answer_means_one_thing(
     ],
 )
 def test_a_subscription_that_is_none_is_forgotten(
-    providers: Providers, delivery: Delivery, address: str
+    providers: Providers, delivery: Delivery, names: dict[str, list[str]], address: str
 ) -> None:
+    names["push.example"] = ["1.1.1.1"]
+
     assert push.send(delivery("push", address), TEXT) == Refused("bad_subscription", suppress=True)
 
 
@@ -116,6 +136,9 @@ def test_a_subscription_that_is_none_is_forgotten(
         "https://169.254.169.254/latest/meta-data",
         "https://10.0.0.7/",
         "https://[fd00::1]/",
+        "https://127.1/",
+        "https://0x7f.0.0.1/",
+        "https://localhost./",
         "https://vault/",
         "https://vault.internal/",
         "https://push.example:8443/1",
@@ -131,6 +154,38 @@ def test_nobody_can_point_us_at_what_is_not_public(
 
     assert isinstance(outcome, Refused)
     assert outcome.suppress
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["1.1.1.1", "10.0.0.7"],
+        ["169.254.169.254"],
+        ["100.64.0.1"],
+        ["224.0.0.1"],
+        ["::1"],
+        ["fd00::1"],
+        ["::ffff:127.0.0.1"],
+    ],
+)
+def test_a_name_that_leads_inside_is_not_called(
+    providers: Providers, delivery: Delivery, names: dict[str, list[str]], addresses: list[str]
+) -> None:
+    names["push.example"] = addresses
+    device = subscribed(providers) | {"endpoint": "https://push.example/1"}
+
+    outcome = push.send(delivery("push", json.dumps(device)), TEXT)
+
+    assert outcome == Refused("endpoint_not_allowed", suppress=True)
+
+
+def test_a_name_without_an_address_is_tried_later(
+    providers: Providers, delivery: Delivery, names: dict[str, list[str]]
+) -> None:
+    device = subscribed(providers) | {"endpoint": "https://push.example/1"}
+
+    assert push.send(delivery("push", json.dumps(device)), TEXT) == Later(code="gaierror")
 
 
 def test_in_the_cloud_loopback_is_not_called(

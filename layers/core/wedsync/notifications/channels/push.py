@@ -51,11 +51,13 @@ def send(claimed: Claimed, text: NotificationText) -> Outcome:
     """Hand the message to the device's push service; a device that is gone is not tried again."""
     try:
         subscription: dict[str, Any] = json.loads(claimed.address)
-        if not push_services.may_be_called(subscription["endpoint"]):
+        if not push_services.may_be_called(subscription["endpoint"], resolve=True):
             return Refused("endpoint_not_allowed", suppress=True)
         key = credentials(settings().vapid_secret)["private_key"]
     except aws.AwsError as error:
         return Later(code=error.code)
+    except OSError as error:  # its name cannot be resolved
+        return Later(code=type(error).__name__)
     except (AttributeError, KeyError, TypeError, ValueError):  # people make subscriptions, too
         return Refused("bad_subscription", suppress=True)
     return _push(claimed, subscription, _payload(claimed, text), key)
