@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 from pydantic import BaseModel, ValidationError
 
 from wedsync.identity.principals import Principal, from_authorizer
+from wedsync.platform import json_text
 from wedsync.platform.clock import now
 from wedsync.platform.errors import FieldError, Invalid, Malformed, UnsupportedMediaType
 
@@ -34,7 +35,7 @@ def body(router: BaseRouter, model: type[M]) -> M:
     if media_type != "application/json":
         raise UnsupportedMediaType
     try:
-        stated = json.loads(event.decoded_body or "", object_pairs_hook=_each_once, parse_constant=_no_number)
+        stated = json_text.loads(event.decoded_body or "")
     except (ValueError, RecursionError):
         raise Malformed("the body is not JSON, or names a field twice") from None
     return _checked(model, stated)
@@ -80,14 +81,3 @@ def _path(location: tuple[int | str, ...]) -> str:
     return ".".join(
         str(part) for part in location if isinstance(part, int) or (part.isidentifier() and part.islower())
     )
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    stated = dict(pairs)
-    if len(stated) != len(pairs):
-        raise ValueError("a field is named twice")
-    return stated
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")

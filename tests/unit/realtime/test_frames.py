@@ -85,7 +85,19 @@ def test_a_frame_that_is_not_as_documented_names_its_field(
     assert SECRET not in str(refused.value.errors)
 
 
-@pytest.mark.parametrize("body", ["", "hello", "{", '{"action":"sync"', '{"a":"\\ud800"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "hello",
+        "{",
+        '{"action":"sync"',
+        '{"a":"\\ud800"}',
+        '{"action":"sync","id":"a","id":"b"}',
+        sync(cursors={THREAD: {"epoch": "a1", "seq": 1}}).replace('"seq"', '"epoch": "b2", "seq"'),
+        "[" * 20_000,
+    ],
+)
 def test_what_is_not_json_is_malformed(body: str) -> None:
     with pytest.raises(Malformed):
         frames.parse(Sync, body)
@@ -103,6 +115,7 @@ def test_a_frame_is_measured_in_bytes() -> None:
         ("{}", "unknown_action"),
         ("hello", "malformed"),
         ("[1]", "malformed"),
+        ('{"action":"dance","action":"dance"}', "malformed"),
     ],
 )
 def test_a_frame_without_a_route_is_unknown_or_unreadable(body: str, code: str) -> None:

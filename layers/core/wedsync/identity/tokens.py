@@ -7,17 +7,17 @@ so that no two readers can understand it differently; its header never chooses a
 from __future__ import annotations
 
 import base64
-import json
 import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import jwt
 
 from wedsync.identity.jwks import KeySet
 from wedsync.identity.principals import Principal, kind_of
+from wedsync.platform import json_text
 from wedsync.platform.errors import Unauthenticated
 from wedsync.platform.ids import parse_uuid
 from wedsync.platform.settings import settings
@@ -127,19 +127,9 @@ def _read(segment: str) -> dict[str, Any]:
     """A JSON object in base64url, read strictly: UTF-8, no name twice, no NaN."""
     try:
         text = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)).decode("utf-8")
-        value: Any = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        value: Any = json_text.loads(text)
     except (ValueError, RecursionError):
         raise Unauthenticated("not readable") from None
     if not isinstance(value, dict):
         raise Unauthenticated("not readable")
     return cast("dict[str, Any]", value)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a name appears twice")
-    return dict(pairs)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from wedsync.conversations.messages import Sent
+from wedsync.platform import json_text
 from wedsync.platform.errors import FieldError, Invalid, Malformed, Problem, TooLarge
 from wedsync.realtime.protocol import FRAME_BYTES, ClientFrame, ErrorFrame, Send, SentFrame, SentResult
 
@@ -18,6 +19,10 @@ def parse(model: type[Bodied], body: str) -> Bodied:
     """A client's frame; raises TooLarge, Malformed or Invalid, which never repeat what was sent."""
     if len(body.encode(errors="replace")) > FRAME_BYTES:
         raise TooLarge(f"a frame is at most {FRAME_BYTES} bytes")
+    try:
+        json_text.loads(body)  # pydantic takes the last of two fields with one name
+    except (ValueError, RecursionError):
+        raise Malformed("not JSON, or a field is named twice") from None
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -31,7 +36,7 @@ def parse(model: type[Bodied], body: str) -> Bodied:
 def unroutable(body: str) -> ErrorFrame:
     """The `error` frame for a frame without a route: it is no JSON object, or names no action of ours."""
     try:
-        readable = isinstance(json.loads(body), dict)
+        readable = isinstance(json_text.loads(body), dict)
     except (ValueError, RecursionError):
         readable = False
     if not readable:
