@@ -30,7 +30,7 @@ def stated_version(router: BaseRouter) -> int:
     """
     stated = _header(router, "if-match")
     if stated in ("", "*"):
-        raise PreconditionRequired
+        raise PreconditionRequired("If-Match has to name the ETag that you saw" if stated else "")
     known = _OURS.fullmatch(stated)
     if known is None:
         raise PreconditionFailed("If-Match takes one entity tag, as an ETag of this resource stated it")

@@ -83,6 +83,11 @@ def test_without_a_version_there_is_no_edit(conditional: ModuleType, headers: di
         conditional.stated_version(asked("PATCH", **headers))
 
 
+def test_a_star_is_told_what_it_lacks(conditional: ModuleType) -> None:
+    with pytest.raises(PreconditionRequired, match="has to name the ETag"):
+        conditional.stated_version(asked("PATCH", if_match="*"))
+
+
 @pytest.mark.parametrize(
     "tag", ["3", 'W/"3"', '"3", "4"', '"x"', '"3.xyz"', '"-1"', f'"{10**9}"', '"3.0000000000000000"x']
 )
