@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from local.gateway_authorizer import Authorizers
 from local.gateway_context import Place, now, request_id, short_id, trace_id
@@ -29,10 +30,18 @@ log = logging.getLogger("local.http_gateway")
 PAYLOAD_BYTES = 10 * 1024 * 1024
 BODY_SECONDS = 30.0
 KEEPALIVE_SECONDS = 60.0
+# Request line and headers together; aiohttp counts each line by itself.
+HEAD_BYTES = 10_240
+
+
+def is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line of aiohttp's server tells of us: what it cannot read as HTTP is the client's, and answered 400."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 class HttpGateway:
-    """One REST API. Mount `routes()` on an aiohttp application; run it with `keepalive_timeout=KEEPALIVE_SECONDS`:
+    """One REST API. Mount `routes()` on an aiohttp application; run it with `keepalive_timeout=KEEPALIVE_SECONDS`,
+    and HEAD_BYTES as `max_line_size` and `max_field_size`.
 
     aiohttp closes a connection whose headers have not arrived by then, which is the limit on slow headers.
     """
@@ -100,6 +109,10 @@ class HttpGateway:
     async def _answer(self, request: Request) -> Answer:
         if self._bucket and not self._bucket.take():
             return self._refused("THROTTLED", request)
+        if not request.has_text_query():
+            return self._refused("BAD_REQUEST_PARAMETERS", request)
+        if not self._events.has_text_body(request):
+            return self._refused("BAD_REQUEST_BODY", request)
         match = self._table.match(request.method, request.path)
         if match is None:
             return self._refused("MISSING_AUTHENTICATION_TOKEN", request)

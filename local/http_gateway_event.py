@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 from local.gateway_authorizer import Identity
 from local.gateway_context import Moment, Place, invoke_arn
@@ -66,6 +66,10 @@ class Request:
                 name, _, value = pair.partition("=")
                 found.setdefault(unquote_plus(name), []).append(unquote_plus(value))
         return found
+
+    def has_text_query(self) -> bool:
+        """Whether the query string decodes to UTF-8."""
+        return _is_text(unquote_to_bytes(self.query))
 
 
 class EventFactory:
@@ -139,12 +143,27 @@ class EventFactory:
             "apiId": self._api.identifier,
         }
 
+    def has_text_body(self, request: Request) -> bool:
+        """Whether the body is UTF-8, or of a type that the API takes as binary."""
+        return self._is_binary(request) or _is_text(request.body)
+
+    def _is_binary(self, request: Request) -> bool:
+        return is_binary(request.header("content-type") or "application/json", self._api.binary_media_types)
+
     def _body(self, request: Request) -> tuple[str | None, bool]:
         if not request.body:
             return None, False
-        if is_binary(request.header("content-type") or "application/json", self._api.binary_media_types):
+        if self._is_binary(request):
             return base64.b64encode(request.body).decode(), True
-        return request.body.decode("utf-8", "replace"), False
+        return request.body.decode(), False
+
+
+def _is_text(sent: bytes) -> bool:
+    try:
+        sent.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_binary(content_type: str, binary_types: Sequence[str]) -> bool:

@@ -30,6 +30,8 @@ DEFAULTS: Mapping[str, Default] = {
     "ACCESS_DENIED": Default(403, "User is not authorized to access this resource", "AccessDeniedException"),
     "AUTHORIZER_FAILURE": Default(500, None, "AuthorizerConfigurationException"),
     "AUTHORIZER_CONFIGURATION_ERROR": Default(500, None, "AuthorizerConfigurationException"),
+    "BAD_REQUEST_PARAMETERS": Default(400, "Invalid request parameters", "BadRequestException"),
+    "BAD_REQUEST_BODY": Default(400, "Invalid request body", "BadRequestException"),
     "REQUEST_TOO_LARGE": Default(413, "Request Too Long", "RequestTooLongException"),
     "THROTTLED": Default(429, "Too Many Requests", "TooManyRequestsException"),
     "INTEGRATION_FAILURE": Default(502, "Internal server error", "InternalServerErrorException"),

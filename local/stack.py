@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import logging
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from local.data_dir import DataDir
 from local.emulator import Emulator, master_secret_name
 from local.event_sources import Disorder, pollers
 from local.gateway_context import Place
-from local.http_gateway import KEEPALIVE_SECONDS, HttpGateway
+from local.http_gateway import HEAD_BYTES, KEEPALIVE_SECONDS, HttpGateway, is_ours
 from local.identity import Issuer
 from local.migration import create_or_update
 from local.model import Outcome, Template
@@ -208,8 +209,14 @@ class Stack:
         app.add_routes(Console(self, template, demo.people(self._demo_requests())).routes())
         app.add_routes(OutboxConsole(self, template).routes())
         app.add_routes(ChaosConsole(self).routes())
+        logging.getLogger("aiohttp.server").addFilter(is_ours)
         self._http = web.AppRunner(
-            app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, shutdown_timeout=1.0
+            app,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            max_line_size=HEAD_BYTES,
+            max_field_size=HEAD_BYTES,
+            shutdown_timeout=1.0,
         )
         await self._http.setup()
         await web.TCPSite(self._http, "127.0.0.1", self.ports.http, backlog=1024).start()

@@ -22,7 +22,7 @@ BODIES: dict[str, tuple[Any, int, str]] = {
     "JSON that never ends": (DEEP, 400, "malformed"),
     "a list": ([], 422, "invalid"),
     "null": (b"null", 422, "invalid"),
-    "not UTF-8": (b'{"message":"\xff"}', 422, "invalid"),  # the gateway hands on a replacement character
+    "not UTF-8": (b'{"message":"\xff"}', 400, "malformed"),
     "a field twice": (b'{"message":"a","message":"b"}', 400, "malformed"),
     "not a number": (b'{"metadata":{"x":NaN}}', 400, "malformed"),
     "no message": ({"client_msg_id": ID}, 422, "invalid"),

@@ -7,6 +7,8 @@ import io
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from local.model import Throttle
 from tests.fixtures.gateways import Functions, RestUnderTest, raw, rest_api, run_rest
 
@@ -54,10 +56,21 @@ async def test_a_body_that_never_comes_is_given_up(functions: Functions) -> None
     assert functions.calls == []
 
 
-async def test_a_malformed_request_never_reaches_a_function(rest_gateway: RestUnderTest) -> None:
-    head = await raw(rest_gateway.port, b"GET /v1/health HTTP/1.1\r\nHost h\r\n\r\n")
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /v1/health HTTP/1.1\r\nHost h\r\n\r\n",
+        b"FOO /v1/health HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET /v1/health HTTP/1.1\r\nHost: h\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n",
+    ],
+)
+async def test_a_malformed_request_never_reaches_a_function(
+    rest_gateway: RestUnderTest, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    head = await raw(rest_gateway.port, sent)
 
     assert b" 400 Bad Request" in head
+    assert caplog.records == []
     assert rest_gateway.functions.calls == []
 
 
@@ -71,3 +84,23 @@ async def test_headers_that_never_end_lose_their_connection(functions: Functions
         await writer.wait_closed()
 
     assert functions.calls == []
+
+
+async def test_a_long_query_and_a_long_header_reach_the_function(rest_gateway: RestUnderTest) -> None:
+    asked = await rest_gateway.http.get("health?q=" + "x" * 10_000)
+    told = await rest_gateway.http.get("health", headers={"X-Long": "x" * 9_000})
+
+    assert (asked.status, told.status) == (200, 200)
+
+
+async def test_what_is_not_utf_8_never_reaches_a_function(rest_gateway: RestUnderTest) -> None:
+    body = await rest_gateway.http.post(
+        "callbacks/x", data=b'"\xff"', headers={"Content-Type": "application/json"}
+    )
+    query = await raw(
+        rest_gateway.port, b"GET /v1/health?q=%ff HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    )
+
+    assert (body.status, await body.json()) == (400, {"message": "Invalid request body"})
+    assert query.startswith(b"HTTP/1.1 400")
+    assert rest_gateway.functions.calls == []
