@@ -11,6 +11,7 @@ import pytest
 from tests.fixtures.postgres import CONTEXT_KEYS, Database
 from tests.fixtures.wedding import ANA, FLORA
 from wedsync.platform import context
+from wedsync.platform.db import transaction
 
 KEY = CONTEXT_KEYS[1]
 
@@ -112,3 +113,12 @@ def test_the_keys_are_out_of_reach(wedding: Database) -> None:
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(attempt)  # type: ignore[arg-type]
+
+
+def test_a_refused_statement_is_raised_and_not_warned_of_as_well(
+    wedding: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        transaction(ANA, ("select 1 / 0", {}), ("select 1", {}))
+
+    assert caplog.records == []

@@ -6,6 +6,7 @@ statement, no cursor, no session lock. The context is set by the body of `app.en
 
 from __future__ import annotations
 
+import logging
 import select
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -24,6 +25,9 @@ CONNECT_SECONDS = 2
 SILENCE_SECONDS = (
     2  # of a host that acknowledges nothing; a host that works on a statement has the role's limit
 )
+
+# It warns of each refused statement once more, when its pipeline ends; the error itself is raised.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 Statement = tuple[LiteralString, Mapping[str, Any]]
 Rows = list[DictRow]
