@@ -173,7 +173,7 @@ begin
     if is_support then
         perform from wedsync.weddings w where w.id = (select c.wedding_id from wedsync.communication_threads c where c.id = thread) for share;
         select * into t from wedsync.communication_threads c where c.id = thread for no key update;
-        if t.id is null then
+        if t.id is null or 'frozen' not in (t.status, set_thread_status.status) and t.id <> all (app.visible_threads()) then
             raise exception 'no such thread' using errcode = 'WS404';
         end if;
     else
@@ -209,6 +209,11 @@ begin
         perform private.require_owner_or_planner(t);
     end if;
     perform private.require_may(t, case when person = app.user_id() then 'read' else 'invite' end);   -- an implicit host may add himself (R10)
+    -- Nobody hands out more than he has: that takes an owner, or a planner.
+    if person <> app.user_id()
+       and exists (select from unnest(private.permissions(add_participant.role, null)) granted where not app.may(thread, granted)) then
+        perform private.require_owner_or_planner(t);
+    end if;
     if not private.may_invite(app.user_id(), person, t.wedding_id) then
         raise exception 'nobody at this wedding whom you may add' using errcode = 'WS422', hint = 'user_id';
     end if;

@@ -58,7 +58,11 @@ def test_permissions_are_given_and_taken_back(wedding: Database) -> None:
 
     assert of(FLORA, thread)["permissions"] == ["invite", "read"]
     assert may(FLORA, thread) == {"read", "invite"}
-    participants.add(FLORA, thread, AddedParticipant(user_id=BEN.user_id))
+    with pytest.raises(Forbidden):
+        participants.add(
+            FLORA, thread, AddedParticipant(user_id=BEN.user_id)
+        )  # who would post, as she may not
+    participants.add(FLORA, thread, AddedParticipant(user_id=BEN.user_id, role="observer"))
     assert isinstance(say(PETRA, thread).problem, Forbidden)
     assert may(PETRA, thread) == {"read", "invite", "manage"}
     change(ANA, thread, FLORA, 2, permissions=None)

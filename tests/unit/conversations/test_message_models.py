@@ -48,6 +48,8 @@ def test_a_payload_is_that_of_its_type(message_type: str, payload: Any) -> None:
     ("message_type", "payload", "field"),
     [
         ("location", PLACE | {"lat": 90.1}, "lat"),
+        ("location", PLACE | {"lat": "52.52"}, "lat"),
+        ("location", PLACE | {"lng": True}, "lng"),
         ("location", PLACE | {"lng": -181}, "lng"),
         ("location", PLACE | {"lat": float("nan")}, "lat"),
         ("location", PLACE | {"label": "two\nlines"}, "label"),

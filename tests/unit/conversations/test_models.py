@@ -115,3 +115,11 @@ def test_text_is_taken_as_it_will_be_stored_or_refused(typed: str) -> None:
     except ValidationError:
         return
     assert message(message=taken.message).message == taken.message
+
+
+def test_whoever_is_mentioned_twice_is_mentioned() -> None:
+    message = NewMessage.model_validate(
+        {"message": "Hello", "client_msg_id": ID, "mentions": [ID, ID.upper()]}
+    )
+
+    assert [str(person) for person in message.mentions] == [ID]

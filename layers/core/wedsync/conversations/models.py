@@ -92,7 +92,9 @@ Seq = Annotated[int, Field(strict=True, ge=0, le=2**62)]
 Epoch = Annotated[str, Field(pattern=r"^[!-~]{1,32}$")]
 Text = Annotated[str, Field(min_length=1, max_length=MESSAGE_CHARACTERS), AfterValidator(_clean_message)]
 Line = Annotated[str, Field(min_length=1, max_length=SUBJECT_CHARACTERS), AfterValidator(_clean_line)]
-Mentions = Annotated[tuple[Id, ...], Field(max_length=MENTIONS)]
+Mentions = Annotated[
+    tuple[Id, ...], Field(max_length=MENTIONS), AfterValidator(lambda people: tuple(dict.fromkeys(people)))
+]
 Facts = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 

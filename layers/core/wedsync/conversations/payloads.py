@@ -32,10 +32,10 @@ Label = Annotated[str, Field(min_length=1, max_length=LABEL_CHARACTERS), AfterVa
 class Location(Stated):
     """A place, in degrees (WGS 84)."""
 
-    lat: float = Field(ge=-90, le=90, allow_inf_nan=False)
-    lng: float = Field(ge=-180, le=180, allow_inf_nan=False)
+    lat: float = Field(strict=True, ge=-90, le=90, allow_inf_nan=False)
+    lng: float = Field(strict=True, ge=-180, le=180, allow_inf_nan=False)
     label: Label | None = None
-    accuracy_m: float | None = Field(default=None, ge=0, le=100_000, allow_inf_nan=False)
+    accuracy_m: float | None = Field(default=None, strict=True, ge=0, le=100_000, allow_inf_nan=False)
 
 
 class Offer(Stated):

@@ -52,6 +52,8 @@ class ParticipantEdit(Stated):
     def _something(self) -> ParticipantEdit:
         if not self.model_fields_set:
             raise ValueError("give role, permissions, or both")
+        if "role" in self.model_fields_set and self.role is None:
+            raise ValueError("a role is stated or left out")
         return self
 
     @field_validator("permissions")
