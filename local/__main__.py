@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import resource
 import select
 import signal
+import stat
 import sys
 import threading
 from pathlib import Path
@@ -49,7 +51,9 @@ async def _up(data: DataDir, options: Options) -> None:
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopped.set)
-    if sys.stdin.isatty():
+    if stat.S_ISCHR(
+        os.fstat(sys.stdin.fileno()).st_mode
+    ):  # a terminal that is closed already is no tty any more
         threading.Thread(target=_hung_up, args=(loop, stopped), daemon=True).start()
     stack = Stack(data, options, say=lambda line: print(line, file=sys.stderr, flush=True))
     try:
