@@ -35,8 +35,9 @@ from local.processes import free_port
 from wedsync.conversations import messages, threads
 from wedsync.conversations.models import NewMessage, NewThread
 from wedsync.notifications import deliveries, planner, worker
-from wedsync.notifications.deliveries import Accepted, Caller
+from wedsync.notifications.deliveries import Accepted
 from wedsync.platform import aws, db
+from wedsync.platform.context import Acting
 from wedsync.platform.migrations import migrate
 
 ROOT = Path(__file__).parents[1]
@@ -137,7 +138,7 @@ def write(count: int, size: int) -> list[planner.Named]:
         ),
     ]
     db.transaction(service, *statements)
-    author, others = Caller(people[0], "user"), [{"user_id": person} for person in people[1:]]
+    author, others = Acting(people[0], "user"), [{"user_id": person} for person in people[1:]]
     stated = {"wedding_id": wedding, "subject": "Bench", "participants": others}
     events: list[planner.Named] = []
     while len(events) < count:

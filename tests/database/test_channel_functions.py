@@ -15,8 +15,8 @@ from tests.fixtures.wedding import ANA, FLORA
 from tests.unit.notifications.channels.conftest import Providers, keys, loop, providers
 from wedsync.notifications import planner_sql
 from wedsync.notifications.channels import push
-from wedsync.notifications.deliveries import WORKER
 from wedsync.platform import aws, db
+from wedsync.platform.context import WORKER
 
 __all__ = ["keys", "loop", "providers"]
 

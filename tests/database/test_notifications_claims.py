@@ -20,8 +20,9 @@ from tests.fixtures.notifying import Notifying
 from tests.fixtures.wedding import ANA, BEN, CARLO, FLORA, PETRA, PHIL, SERVICE, WEDDING, Person
 from wedsync.conversations import cursors, participants
 from wedsync.notifications import deliveries, deliveries_sql
-from wedsync.notifications.deliveries import WORKER, Claimed
+from wedsync.notifications.deliveries import Claimed
 from wedsync.platform import context, db
+from wedsync.platform.context import WORKER
 
 HIS = {"u": FLORA.user_id}
 

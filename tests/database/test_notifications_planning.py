@@ -18,9 +18,9 @@ from tests.fixtures.wedding import ANA, BEN, CARLO, FLORA, PETRA, PHIL, Person
 from wedsync.conversations import cursors, participants
 from wedsync.conversations.models import AddedParticipant
 from wedsync.notifications import planner, planner_sql
-from wedsync.notifications.deliveries import WORKER
 from wedsync.notifications.planner import Named
 from wedsync.platform import context, db
+from wedsync.platform.context import WORKER
 from wedsync.platform.errors import Forbidden
 
 

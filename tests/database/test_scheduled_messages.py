@@ -21,6 +21,7 @@ from wedsync.conversations.message_models import LaterMessage
 from wedsync.conversations.models import AddedParticipant
 from wedsync.conversations.scheduled import ScheduledMessage, ScheduledQuery
 from wedsync.platform import db
+from wedsync.platform.context import WORKER, Acting
 from wedsync.platform.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -358,9 +359,9 @@ def test_a_worker_writes_only_as_the_one_its_context_names(notifying: Notifying)
     )
 
     for who, sender in (
-        (due.Author(FLORA.user_id, "user"), ANA),
-        (due.Author(CARLO.user_id, "user"), CARLO),
-        (due.Author(UUID(int=0), "worker"), ANA),
+        (Acting(FLORA.user_id, "user"), ANA),
+        (Acting(CARLO.user_id, "user"), CARLO),
+        (WORKER, ANA),
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             notifying.run(db.transaction, who, (forged, {"t": thread, "u": sender.user_id}))

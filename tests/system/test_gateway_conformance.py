@@ -122,7 +122,7 @@ async def test_the_sub_protocol_is_echoed_to_those_who_offer_it(
 
 async def test_ping_is_answered_without_a_function_and_one_way_routes_return_nothing(client: Client) -> None:
     async with client.socket() as socket:
-        await socket.send_json({"action": "ack", "epoch": "none", "cursors": {}})
+        await socket.send_json({"action": "ack", "epoch": "none", "cursors": {str(uuid.uuid4()): 1}})
         await socket.send_json({"action": "ping"})
 
         assert await socket.receive_json(timeout=10) == {"type": "pong"}

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from typing_extensions import TypedDict
 
+from wedsync.conversations import threads_sql
 from wedsync.conversations.message_models import Draft
 from wedsync.platform.clock import rfc3339
 from wedsync.platform.context import Caller
@@ -14,7 +15,6 @@ from wedsync.platform.db import transaction
 from wedsync.platform.errors import NotFound
 from wedsync.trust import card_numbers
 
-_VISIBLE: Final[LiteralString] = "select id from communication_threads where id = %(thread_id)s"
 _GET: Final[LiteralString] = (
     "select message, parent_message_id, updated_at from drafts where thread_id = %(thread_id)s"
 )
@@ -52,7 +52,7 @@ def put(who: Caller, thread_id: UUID, stated: Draft) -> StoredDraft:
 def delete(who: Caller, thread_id: UUID) -> None:
     """Keep none any more. Raises NotFound if there is no such thread."""
     asked = {"thread_id": thread_id}
-    visible, _ = transaction(who, (_VISIBLE, asked), (_DELETE, asked))
+    visible, _ = transaction(who, (threads_sql.VISIBLE, asked), (_DELETE, asked))
     if not visible:
         raise NotFound
 

@@ -7,8 +7,7 @@ when whoever claimed it died (R18).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, LiteralString
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -18,6 +17,7 @@ from wedsync.conversations.events import Change, Committed
 from wedsync.conversations.message_acts import change
 from wedsync.conversations.models import NewMessage
 from wedsync.platform import db
+from wedsync.platform.context import WORKER, Acting
 from wedsync.platform.errors import Invalid, NotFound, Problem
 from wedsync.platform.observability import logger
 
@@ -28,23 +28,12 @@ _SETTLE: Final[LiteralString] = "select app.settle_scheduled_message(%(id)s, %(r
 _LOG_REACTIONS: Final[LiteralString] = "select * from app.log_due_reactions(%(up_to)s)"
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Whose eyes and rights a transaction has: the clockwork's own, or those of the author it sends for."""
-
-    user_id: UUID
-    kind: Literal["worker", "user"]
-
-
-_CLOCKWORK = Author(UUID(int=0), "worker")
-
-
 def messages_due() -> Iterator[Committed[None]]:
     """Send what is due, the earliest first; each to be delivered once it is committed.
 
     What is refused, too late, or for a wedding that will not be, is left for its author to decide.
     """
-    (rows,) = db.transaction(_CLOCKWORK, (_CLAIM, {"up_to": AT_ONCE}))
+    (rows,) = db.transaction(WORKER, (_CLAIM, {"up_to": AT_ONCE}))
     for row in rows:
         logger().info(
             "scheduled message due", extra={"scheduled_id": str(row["id"]), "status": row["status"]}
@@ -55,7 +44,7 @@ def messages_due() -> Iterator[Committed[None]]:
 
 def reactions_due() -> Iterator[Committed[None]]:
     """Log the reactions that came within 2 s of the last event of their message (R1)."""
-    (rows,) = db.transaction(_CLOCKWORK, (_LOG_REACTIONS, {"up_to": AT_ONCE}))
+    (rows,) = db.transaction(WORKER, (_LOG_REACTIONS, {"up_to": AT_ONCE}))
     for row in rows:
         told = _told(row)
         if told is not None:
@@ -75,7 +64,7 @@ def _sent(row: Mapping[str, Any]) -> Iterator[Committed[None]]:
 
 
 def _send(row: Mapping[str, Any]) -> tuple[tuple[Change, ...], Problem | None]:
-    author = Author(row["author_id"], "user")
+    author = Acting(row["author_id"], "user")
     try:
         content = NewMessage.model_validate({**row["stated"], "client_msg_id": row["id"]})
         sent = messages.send(author, row["thread_id"], [content])
@@ -88,13 +77,13 @@ def _send(row: Mapping[str, Any]) -> tuple[tuple[Change, ...], Problem | None]:
 
 def _settle(scheduled_id: UUID, problem: Problem | None) -> None:
     reason = None if problem is None else problem.code
-    db.transaction(_CLOCKWORK, (_SETTLE, {"id": scheduled_id, "reason": reason}))
+    db.transaction(WORKER, (_SETTLE, {"id": scheduled_id, "reason": reason}))
     if reason is not None:
         logger().info("scheduled message refused", extra={"scheduled_id": str(scheduled_id), "code": reason})
 
 
 def _told(row: Mapping[str, Any]) -> Change | None:
     """The event with its message, which the clockwork sees only with the eyes of whoever reacted last."""
-    reader = Author(row["actor_id"], "user")
+    reader = Acting(row["actor_id"], "user")
     (rows,) = db.transaction(reader, (message_pages_sql.BARE, {"message_id": row["message_id"]}))
     return change(row, resources.message(rows[0])) if rows else None

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from typing_extensions import TypedDict
 
-from wedsync.conversations import message_pages_sql, resources
+from wedsync.conversations import message_pages_sql, resources, threads_sql
 from wedsync.conversations.events import Change, Committed, event
 from wedsync.conversations.message_models import EditedMessage, emoji
 from wedsync.platform.clock import rfc3339
@@ -28,7 +28,6 @@ _DELETE: Final[LiteralString] = "select * from app.delete_message(%(message_id)s
 _REACT: Final[LiteralString] = "select * from app.react(%(message_id)s, %(emoji)s, %(present)s)"
 _PIN: Final[LiteralString] = "select * from app.pin_message(%(message_id)s, %(pinned)s)"
 _ACK: Final[LiteralString] = "select * from app.ack_message(%(message_id)s)"
-_VISIBLE: Final[LiteralString] = "select id from communication_threads where id = %(thread_id)s"
 
 
 class Edit(TypedDict):
@@ -71,7 +70,7 @@ def history(who: Caller, message_id: UUID) -> History:
 def pins(who: Caller, thread_id: UUID) -> Pins:
     """The pinned messages of a thread that the caller sees. Raises NotFound."""
     asked = {"thread_id": thread_id}
-    visible, rows = transaction(who, (_VISIBLE, asked), (message_pages_sql.PINNED, asked))
+    visible, rows = transaction(who, (threads_sql.VISIBLE, asked), (message_pages_sql.PINNED, asked))
     if not visible:
         raise NotFound
     return {"data": [resources.read_message(row) for row in rows], "next_cursor": None}

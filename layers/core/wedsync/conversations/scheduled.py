@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from wedsync.conversations import threads_sql
 from wedsync.conversations.message_models import LaterMessage
 from wedsync.conversations.models import PAGE, Stated
 from wedsync.platform import cursors
@@ -28,7 +29,6 @@ _SCHEDULE: Final[LiteralString] = """
                                 %(wall_time)s::time) made
 """
 _DELETE: Final[LiteralString] = "select app.delete_scheduled_message(%(id)s)"
-_VISIBLE: Final[LiteralString] = "select id from communication_threads where id = %(thread_id)s"
 _ONE: Final[LiteralString] = "select * from scheduled_messages where id = %(id)s"
 
 # Walks scheduled_messages_author.
@@ -84,7 +84,7 @@ def schedule(who: Caller, thread_id: UUID, stated: LaterMessage) -> ScheduledMes
         "offset_days": stated.offset_days(),
         "wall_time": stated.at,
     }
-    refusing = card_numbers.refusals(thread_id, message=stated.written())
+    refusing = card_numbers.refusals(thread_id, **stated.written())
     *_, rows = transaction(who, *refusing, (_SCHEDULE, values))
     return _scheduled(rows[0])
 
@@ -110,7 +110,9 @@ def page(who: Caller, query: ScheduledQuery) -> ScheduledPage:
 
 def page_of_thread(who: Caller, thread_id: UUID, query: ScheduledQuery) -> ScheduledPage:
     """The caller's own in one thread. Raises NotFound, Invalid for a foreign cursor."""
-    visible, rows = transaction(who, (_VISIBLE, {"thread_id": thread_id}), (_PAGE, _asked(query, thread_id)))
+    visible, rows = transaction(
+        who, (threads_sql.VISIBLE, {"thread_id": thread_id}), (_PAGE, _asked(query, thread_id))
+    )
     if not visible:
         raise NotFound
     return _page(query, rows)

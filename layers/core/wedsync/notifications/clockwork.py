@@ -21,8 +21,9 @@ from psycopg.errors import UniqueViolation
 
 from wedsync.notifications import clockwork_sql as sql
 from wedsync.notifications import deliveries, kicks
-from wedsync.notifications.deliveries import WORKER, Accepted, Claimed, Outcome, Refused
+from wedsync.notifications.deliveries import Accepted, Claimed, Outcome, Refused
 from wedsync.platform import db
+from wedsync.platform.context import WORKER
 from wedsync.platform.observability import logger
 
 UNPLANNED = timedelta(seconds=30)

@@ -21,20 +21,10 @@ from uuid import UUID, uuid4
 
 from wedsync.notifications import deliveries_sql as sql
 from wedsync.platform import db
+from wedsync.platform.context import WORKER, Acting
 
 Lane = Literal["ordinary", "emergency"]
 Category = Literal["ordinary", "urgent", "emergency"]
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whose eyes a transaction has: the worker's own, which see no text, or a recipient's."""
-
-    user_id: UUID
-    kind: Literal["worker", "user"]
-
-
-WORKER = Caller(UUID(int=0), "worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +121,7 @@ def texts(wanted: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Notifi
     for user_id, message_id in wanted:
         messages[user_id].append(message_id)
     found = db.as_each(
-        [(Caller(user_id, "user"), (sql.TEXTS, {"messages": ids})) for user_id, ids in messages.items()]
+        [(Acting(user_id, "user"), (sql.TEXTS, {"messages": ids})) for user_id, ids in messages.items()]
     )
     return {
         (user_id, row.pop("message_id")): NotificationText(**row)

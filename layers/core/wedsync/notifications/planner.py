@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wedsync.notifications import kicks, repush
 from wedsync.notifications import planner_sql as sql
-from wedsync.notifications.deliveries import WORKER
 from wedsync.platform import db
+from wedsync.platform.context import WORKER
 from wedsync.platform.observability import logger
 
 

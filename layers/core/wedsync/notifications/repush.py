@@ -11,8 +11,8 @@ from uuid import UUID
 from wedsync.conversations import resources
 from wedsync.conversations.events import Change, event
 from wedsync.notifications import planner_sql as sql
-from wedsync.notifications.deliveries import Caller
 from wedsync.platform import aws, db
+from wedsync.platform.context import Acting
 from wedsync.platform.errors import Unavailable
 from wedsync.platform.observability import logger
 from wedsync.realtime import broadcast, connections
@@ -41,7 +41,7 @@ def _changes(missing: Sequence[Missing]) -> list[Change]:
     wanted: dict[UUID, list[tuple[UUID, int]]] = defaultdict(list)
     for user_id, thread_id, seq in missing:
         wanted[user_id].append((thread_id, seq))
-    read = db.as_each([(Caller(user_id, "user"), _events(ids)) for user_id, ids in wanted.items()])
+    read = db.as_each([(Acting(user_id, "user"), _events(ids)) for user_id, ids in wanted.items()])
     rows: dict[tuple[UUID, int], Mapping[str, Any]] = {}
     audience: dict[tuple[UUID, int], set[UUID]] = defaultdict(set)
     for user_id, found in zip(wanted, read, strict=True):

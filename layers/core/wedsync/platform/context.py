@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from hmac import digest
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from wedsync.platform.keys import keys
@@ -20,6 +21,17 @@ class Caller(Protocol):
 
     @property
     def kind(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Whose eyes and rights a transaction of a worker has: its own, which see nobody's text, or a person's."""
+
+    user_id: UUID
+    kind: Literal["worker", "user"]
+
+
+WORKER = Acting(UUID(int=0), "worker")
 
 
 def sign(who: Caller) -> str:

@@ -12,9 +12,10 @@ from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from wedsync.notifications import deliveries, worker
-from wedsync.notifications.deliveries import WORKER, NotificationText
+from wedsync.notifications.deliveries import NotificationText
 from wedsync.platform import aws, db, queues
 from wedsync.platform.clock import rfc3339
+from wedsync.platform.context import WORKER
 from wedsync.platform.errors import Unavailable
 from wedsync.platform.observability import logger
 from wedsync.realtime import connections, poster
