@@ -39,6 +39,8 @@ class Connection:
     connected_at: int
     expires_at: int  # of the identity behind it, at most two hours after connecting
     lagging: bool = False  # its buffer was full: no push until it has synced
+    focus: UUID | None = None  # the thread that is on screen and visible there
+    focused_at: float | None = None  # when it last said so; None: it has never said what it looks at
 
 
 def opened(user_id: UUID, device_id: str, connection_id: str, token_expires_at: int) -> Connection:
@@ -85,6 +87,17 @@ def settle(connection: Connection) -> bool:
     return _update(
         connection, "remove #connections.#device.lagging", "#connections.#device.connection_id = :id"
     )
+
+
+def keep_focus(connection: Connection, thread_id: UUID | None, at: float) -> Connection | None:
+    """What it looks at now; the entry as it was before, None if the connection is not registered."""
+    before = _update_returning(
+        connection,
+        "set #connections.#device.focus = :focus, #connections.#device.focused_at = :at",
+        "#connections.#device.connection_id = :id",
+        {":focus": {"S": str(thread_id)} if thread_id else {"NULL": True}, ":at": {"N": f"{at:.3f}"}},
+    )
+    return next((each for each in _parse(before) if each.device_id == connection.device_id), None)
 
 
 def find(user_ids: Collection[UUID], seconds: float = READ_SECONDS) -> list[Connection]:
@@ -148,6 +161,13 @@ def _put(connection: Connection) -> list[Connection]:
 
 
 def _update(connection: Connection, expression: str, condition: str, values: Item | None = None) -> bool:
+    return bool(_update_returning(connection, expression, condition, values))
+
+
+def _update_returning(
+    connection: Connection, expression: str, condition: str, values: Item | None = None
+) -> Item:
+    """The user's item as it was before; empty if the condition did not hold."""
     request = {
         "TableName": settings().connections_table,
         "Key": {"pk": {"S": _key(connection.user_id)}},
@@ -155,14 +175,14 @@ def _update(connection: Connection, expression: str, condition: str, values: Ite
         "ConditionExpression": condition,
         "ExpressionAttributeNames": {"#connections": "connections", "#device": connection.device_id},
         "ExpressionAttributeValues": {":id": {"S": connection.connection_id}, **(values or {})},
+        "ReturnValues": "ALL_OLD",
     }
     try:
-        aws.call("dynamodb", "UpdateItem", request, seconds=WRITE_SECONDS)
+        return aws.call("dynamodb", "UpdateItem", request, seconds=WRITE_SECONDS)["Attributes"]
     except aws.AwsError as error:
         if error.code == CONDITION_FAILED:
-            return False
+            return {}
         raise
-    return True
 
 
 def _parse(item: Item) -> Iterator[Connection]:
@@ -175,6 +195,8 @@ def _parse(item: Item) -> Iterator[Connection]:
             connected_at=int(fields["connected_at"]["N"]),
             expires_at=int(fields["expires_at"]["N"]),
             lagging="lagging" in fields,
+            focus=UUID(fields["focus"]["S"]) if "S" in fields.get("focus", {}) else None,
+            focused_at=float(fields["focused_at"]["N"]) if "focused_at" in fields else None,
         )
 
 
