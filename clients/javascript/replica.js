@@ -16,7 +16,7 @@ export class Replica {
   #logs = new Map();
   /** @type {Set<ThreadLog>} */
   #behind = new Set();
-  /** @type {{id: string, done: boolean} | null} */
+  /** @type {{id: string, done: boolean, parts: Set<number>, last: Frame | null} | null} */
   #sync = null;
   #hinted = false;
   #userId;
@@ -68,7 +68,7 @@ export class Replica {
     const others = first ? [...this.#logs.values()].filter((log) => !log.record.stale && !this.#behind.has(log)) : [];
     const named = [...this.#behind, ...others.sort(newestFirst)].slice(0, MAX_CURSORS);
     const cursors = Object.fromEntries(named.map(({ record: { thread_id, epoch, seq } }) => [thread_id, { epoch, seq }]));
-    this.#sync = { id, done: false };
+    this.#sync = { id, done: false, parts: new Set(), last: null };
     this.#hinted = false;
     return { action: "sync", id, ...(this.since && { since: this.since }), cursors, limit: MAX_EVENTS };
   }
@@ -165,11 +165,21 @@ export class Replica {
       this.#judge(log);
       out.news.push({ type: "thread", thread_id, me, head_seq });
     }
-    if (frame.more || !this.#sync) return;
-    this.#sync.done = true;
-    this.since = frame.since;
-    out.writes.push(["put", "meta", "since", frame.since]);
-    out.news.push({ type: "synced", inbox_head: frame.inbox_head });
+    const last = this.#whole(frame);
+    if (!last) return;
+    this.since = last.since;
+    out.writes.push(["put", "meta", "since", last.since]);
+    out.news.push({ type: "synced", inbox_head: last.inbox_head });
+  }
+
+  /** The last part of the answer, once none before it is missing. @param {Frame} frame @returns {Frame | null} */
+  #whole(frame) {
+    const sync = this.#sync;
+    if (!sync || sync.done) return null;
+    sync.parts.add(frame.part);
+    if (!frame.more) sync.last = frame;
+    sync.done = sync.last !== null && sync.parts.size === sync.last.part;
+    return sync.done ? sync.last : null;
   }
 
   /** @param {Frame} frame @param {Outcome} out */

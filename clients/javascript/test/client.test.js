@@ -59,7 +59,7 @@ class Stage {
 
   /** @param {{threads?: any[], epoch?: string}} [how] */
   async answersSync({ epoch = "a1", threads = [{ thread_id: "flowers", epoch, head_seq: 1, me: { read_seq: 0 } }] } = {}) {
-    await this.says({ type: "synced", re: this.last("sync").id, threads, gone: [], inbox_head: null, more: false, since: `s ${epoch}` });
+    await this.says({ type: "synced", re: this.last("sync").id, threads, gone: [], inbox_head: null, part: 1, more: false, since: `s ${epoch}` });
   }
 
   /** @param {object} frame */
@@ -303,7 +303,7 @@ test("where sockets do not get through it catches up over REST, and goes on tryi
     stage.sockets.at(-1).onclose();
     await stage.pass(2_000);
   }
-  const synced = { type: "synced", threads: [{ thread_id: "flowers", epoch: "a1", head_seq: 1, me: {} }], gone: [], inbox_head: null, more: false, since: "s1" };
+  const synced = { type: "synced", threads: [{ thread_id: "flowers", epoch: "a1", head_seq: 1, me: {} }], gone: [], inbox_head: null, part: 1, more: false, since: "s1" };
 
   waiting.shift()?.({ frames: [synced] });
   await stage.settled();

@@ -107,7 +107,9 @@ export class ServerModel {
       if (me.windows && thread.changed >= horizon) threads.push({ thread_id: id, epoch: this.epoch, head_seq: thread.log.length, me });
       if ((thread.lost.get(person) ?? -2) >= horizon && token === this.epoch) gone.push(id);
     }
-    return [...frames, { type: "synced", re, threads, gone, inbox_head: null, more: false, since: `${this.epoch}:${this.commits}` }];
+    const synced = { type: "synced", re, inbox_head: null };
+    const parts = threads.map((each, before) => ({ ...synced, threads: [each], gone: [], part: before + 1, more: true, since: null }));
+    return [...frames, ...parts, { ...synced, threads: [], gone, part: threads.length + 1, more: false, since: `${this.epoch}:${this.commits}` }];
   }
 
   /** The newest page, or null. @param {string} id @param {string} person @param {number} limit */

@@ -20,6 +20,8 @@ class CatchingUp:
         self._timing = timing
         self._random = random
         self._number = 0
+        self._parts: set[int] = set()  # of the answer that have come
+        self._last: Frame = {}  # the part that says how many there are
         self._until = 0.0  # an answer is expected until then
         self._at = 0.0  # when to ask; sooner if something is wanted
         self._progress = (0, 0)
@@ -52,6 +54,7 @@ class CatchingUp:
     def ask(self, replicas: Mapping[str, Replica], epoch: str | None, now: float) -> Frame:
         """The question. Threads that are behind come first; of the others as many as fit, in turn."""
         self._number += 1
+        self._parts, self._last = set(), {}
         self.asked, self._until = f"s{self._number}", now + self._timing.answer
         self._at = now + self._timing.sync_every
         self._progress = _progress(replicas)
@@ -69,9 +72,17 @@ class CatchingUp:
             "limit": MAX_EVENTS,
         }
 
-    def ended(self, since: str, replicas: Mapping[str, Replica], *, behind: bool, now: float) -> None:
+    def is_whole(self, frame: Frame, now: float) -> bool:
+        """Whether this `synced` frame completes the answer. If a part before its end is missing, it is asked for anew."""
+        self._parts.add(frame["part"])
+        self._last = self._last if frame["more"] else frame
+        if self._last and len(self._parts) < self._last["part"]:
+            self._until = min(self._until, now + self._timing.gap)
+        return bool(self._last) and len(self._parts) == self._last["part"]
+
+    def ended(self, replicas: Mapping[str, Replica], *, behind: bool, now: float) -> None:
         """The whole answer is here: its token counts from now on."""
-        self.since, self.asked = since, None
+        self.since, self.asked = self._last["since"], None
         if not behind:
             self._fruitless = 0
         elif _progress(replicas) != self._progress:

@@ -99,11 +99,11 @@ class Threads:
             yield from self._listed(each, now, answer=answer)
         for thread_id in frame["gone"] if answer else ():
             yield from self.forget(thread_id)
-        if not answer or frame["more"]:
+        if not answer or not self.sync.is_whole(frame, now):
             return
         replicas = self._replicas.values()
         behind = any(each.is_behind(self._epoch) for each in replicas)
-        self.sync.ended(frame["since"], self._replicas, behind=behind, now=now)
+        self.sync.ended(self._replicas, behind=behind, now=now)
         self.receipts.note()
         yield Remember(self.sync.since, self._epoch)
         if not behind and not any(each.loading for each in replicas):

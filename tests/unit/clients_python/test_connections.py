@@ -29,7 +29,14 @@ async def up_to_date(server: Server, socket: web.WebSocketResponse, frame: Frame
     """Answers every sync: nothing has changed."""
     if frame["action"] == "sync":
         await say(
-            socket, type="synced", re=frame["id"], threads=server.threads, gone=[], more=False, since="s"
+            socket,
+            type="synced",
+            re=frame["id"],
+            threads=server.threads,
+            gone=[],
+            part=1,
+            more=False,
+            since="s",
         )
 
 

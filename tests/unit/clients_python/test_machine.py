@@ -17,6 +17,7 @@ from wedsync_client.frames import (
     Page,
     Place,
     Queued,
+    Remember,
     Saved,
     Transmit,
 )
@@ -41,7 +42,15 @@ def question(effects: list[Effect]) -> Frame:
 
 
 def synced(asked: Frame, **fields: Any) -> Frame:
-    told = {"type": "synced", "re": asked["id"], "threads": [], "gone": [], "more": False, "since": "s1"}
+    told = {
+        "type": "synced",
+        "re": asked["id"],
+        "threads": [],
+        "gone": [],
+        "part": 1,
+        "more": False,
+        "since": "s1",
+    }
     return {**told, **fields}
 
 
@@ -180,6 +189,28 @@ def test_late_answers_of_earlier_questions_say_nothing_of_what_is_not_there() ->
 
     assert sync["since"] is None
     assert sync["cursors"].keys() == {"t1", "t2"}
+
+
+def test_an_answer_counts_when_all_its_parts_are_here_in_any_order() -> None:
+    device = machine(since="s0")
+    asked = question(device.connected(0.0))
+    first, second = (synced(asked, part=part, more=True, since=None) for part in (1, 2))
+    last = synced(asked, part=3, since="s9")
+
+    early = [*device.received(first, 0.1), *device.received(last, 0.1), *device.received(first, 0.1)]
+    whole = device.received(second, 0.2)
+
+    assert Remember("s9", None) not in early
+    assert Remember("s9", None) in whole
+
+
+def test_an_answer_that_lost_a_part_is_asked_for_again_soon() -> None:
+    device = machine(since="s0")
+    device.received(synced(question(device.connected(0.0)), part=2, since="s9"), 0.1)
+
+    again = question(device.tick(0.1 + TIMING.gap))
+
+    assert again["since"] == "s0"
 
 
 def test_a_void_that_reaches_back_begins_after_what_is_known() -> None:

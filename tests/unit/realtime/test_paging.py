@@ -73,6 +73,7 @@ def test_synced_comes_even_if_nothing_changed() -> None:
         "threads": [],
         "gone": [],
         "inbox_head": str(ITEM),
+        "part": 1,
         "more": False,
         "since": "token",
     }
@@ -90,5 +91,6 @@ def test_synced_frames_fit_and_only_the_last_has_the_token(changed: int, gone: i
 
     assert [thread for frame in frames for thread in frame["threads"]] == threads
     assert [thread_id for frame in frames for thread_id in frame["gone"]] == [str(each) for each in lost]
+    assert [frame["part"] for frame in frames] == [*range(1, len(frames) + 1)]
     assert [frame["since"] for frame in frames] == [None] * (len(frames) - 1) + ["token"]
     assert [frame["more"] for frame in frames] == [True] * (len(frames) - 1) + [False]

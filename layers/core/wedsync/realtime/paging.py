@@ -43,22 +43,23 @@ def synced_frames(
     inbox_head: UUID | None,
     since: str,
 ) -> Iterator[bytes]:
-    """`synced` frames; at least one, and `since` on the last."""
+    """`synced` frames; at least one, numbered from 1 so that a lost one is missed, and `since` on the last."""
     head: dict[str, Any] = {
         "type": "synced",
         "re": re,
         "threads": [],
         "gone": [],
         "inbox_head": None if inbox_head is None else str(inbox_head),
+        "part": 1,
         "more": False,
     }
-    room = FRAME_BYTES - len(encode({**head, "since": since}))
+    room = FRAME_BYTES - len(encode({**head, "part": 9_999, "since": since}))
     items = [("threads", each) for each in threads] + [("gone", str(each)) for each in gone]
     groups = list(_groups([(item, len(encode(item[1])) + 1) for item in items], room)) or [[]]
     for number, group in enumerate(groups, 1):
         last = number == len(groups)
         lists = {name: [each for kind, each in group if kind == name] for name in ("threads", "gone")}
-        yield encode({**head, **lists, "more": not last, "since": since if last else None})
+        yield encode({**head, **lists, "part": number, "more": not last, "since": since if last else None})
 
 
 def _groups(sized: Iterable[tuple[Any, int]], room: int) -> Iterator[list[Any]]:

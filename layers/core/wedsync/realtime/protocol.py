@@ -103,13 +103,14 @@ class ResyncRequiredFrame(TypedDict):
 
 
 class SyncedFrame(TypedDict):
-    """What changed since; comes last and may be split: `since` stands in the one with `more: false`."""
+    """What changed since; comes last, in parts counted from 1: `since` stands in the one with `more: false`."""
 
     type: Literal["synced"]
     re: str
     threads: list[ChangedThread]
     gone: list[str]
     inbox_head: str | None
+    part: int
     more: bool
     since: str | None
 
