@@ -27,6 +27,7 @@ FROM_CLIENTS: dict[str, type] = {
     "send": protocol.Send,
     "ack": protocol.Ack,
     "read": protocol.Read,
+    "auth": protocol.Auth,
     "ping": protocol.Ping,
 }
 TO_CLIENTS: dict[str, type] = {
@@ -34,6 +35,8 @@ TO_CLIENTS: dict[str, type] = {
     "resync_required": protocol.ResyncRequiredFrame,
     "synced": protocol.SyncedFrame,
     "sent": protocol.SentFrame,
+    "auth_ok": protocol.AuthOkFrame,
+    "auth_expiring": protocol.AuthExpiringFrame,
     "access": protocol.AccessFrame,
     "notification": protocol.NotificationFrame,
     "bye": protocol.ByeFrame,
@@ -41,10 +44,11 @@ TO_CLIENTS: dict[str, type] = {
     "pong": protocol.PongFrame,
 }
 REPLIES = {
-    "sync": ("events", "resync_required", "synced", "error", "bye"),
+    "sync": ("auth_expiring", "events", "resync_required", "synced", "error", "bye"),
     "send": ("sent", "error", "bye"),
     "ack": ("error", "bye"),
     "read": ("error", "bye"),
+    "auth": ("auth_ok", "error", "bye"),
     "ping": ("pong",),
 }
 PUSHED = ("events", "access", "notification", "bye")

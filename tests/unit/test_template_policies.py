@@ -118,8 +118,9 @@ def test_each_function_may_do_what_it_does_and_nothing_else() -> None:
     kick = {("sqs:SendMessage", queue) for queue in ("EventsQueue", "EventsEmergencyQueue")}
 
     assert allowed("RestFunction") == database | push | kick | {("dynamodb:PutItem", "ConnectionsTable")}
-    assert allowed("WebsocketFunction") == database | push | kick
-    assert allowed("AuthorizerFunction") == table_key | {("dynamodb:DeleteItem", "ConnectionsTable")}
+    redeem = {("dynamodb:DeleteItem", "ConnectionsTable")}
+    assert allowed("WebsocketFunction") == database | push | kick | redeem
+    assert allowed("AuthorizerFunction") == table_key | redeem
     assert allowed("MigrateFunction") == {
         ("secretsmanager:GetSecretValue", "Cluster"),
         ("secretsmanager:GetSecretValue", "ContextKey"),
@@ -136,7 +137,7 @@ def test_each_worker_may_do_what_it_does_and_nothing_else(lane: str) -> None:
         ("secretsmanager:GetSecretValue", "ContextKey"),
         ("kms:Decrypt", "DataKey"),
     }
-    push = allowed("WebsocketFunction") - allowed_in("TellThePlanner") - database
+    push = allowed_in("PushAccess")
     own = {
         "Planner": channels() | push,
         "Inbox": push,

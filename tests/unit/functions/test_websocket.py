@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,8 +15,8 @@ import pytest
 from tests.fixtures.functions import modules_of
 from wedsync.conversations import cursors, messages
 from wedsync.conversations.events import Change, Committed
-from wedsync.platform.errors import NotFound, Unavailable
-from wedsync.realtime import poster, sessions
+from wedsync.platform.errors import FieldError, Invalid, NotFound, Unavailable
+from wedsync.realtime import connections, poster, sessions
 
 EVENTS = Path(__file__).parents[3] / "events"
 COUPLE = UUID("0190aaaa-0000-7000-8000-000000000001")
@@ -173,10 +174,48 @@ def test_a_frame_without_a_route_is_told_so(
     assert (error["type"], error["code"], error["re"]) == ("error", code, re)
 
 
+def test_a_renewal_is_answered_with_its_end(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    until = datetime(2026, 11, 22, 16, 30, tzinfo=UTC)
+    monkeypatch.setattr(sessions, "renew", lambda session, ticket: until if len(ticket) == 43 else None)
+
+    answer = app.handler(event("auth"), None)
+
+    assert json.loads(answer["body"]) == {
+        "type": "auth_ok",
+        "re": "c4",
+        "expires_at": "2026-11-22T16:30:00.000Z",
+    }
+
+
+def test_a_refused_renewal_is_answered_and_the_connection_stays(
+    app: ModuleType, posted: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "renew", refusing(Invalid(errors=(FieldError("ticket", "used"),))))
+
+    answer = app.handler(event("auth"), None)
+
+    error = json.loads(answer["body"])
+    assert (error["re"], error["code"], error["errors"]) == (
+        "c4",
+        "invalid",
+        [{"field": "ticket", "message": "used"}],
+    )
+    assert posted == []
+
+
+def test_a_renewal_of_a_connection_that_is_not_known_has_no_answer(
+    app: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "renew", lambda *_: None)
+
+    assert app.handler(event("auth"), None) == {"statusCode": 200}
+
+
 def test_a_frame_after_the_token_has_expired_ends_the_connection(
     app: ModuleType, posted: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[str] = []
+    monkeypatch.setattr(connections, "find", lambda _: [])
     monkeypatch.setattr(poster, "close", lambda connection_ids: closed.extend(connection_ids))
     monkeypatch.setattr(messages, "send", refusing(AssertionError("it must not be called")))
 

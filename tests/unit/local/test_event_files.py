@@ -22,7 +22,9 @@ GOLDEN = {
     "rest-send-message": "rest_proxy",
     "websocket-connect": "socket_connect",
     "websocket-disconnect": "socket_disconnect",
-    **{f"websocket-{route}": "socket_message" for route in ("ack", "read", "send", "sync", "unknown")},
+    **{
+        f"websocket-{route}": "socket_message" for route in ("ack", "auth", "read", "send", "sync", "unknown")
+    },
 }
 
 

@@ -63,7 +63,9 @@ def test_what_the_page_shows_is_valid(text: str) -> None:
     assert problems(frame.get("action") or frame["type"], frame) == []
 
 
-@pytest.mark.parametrize("frame", [sessions.TOKEN_EXPIRED, sessions.REPLACED, sessions.UNKNOWN])
+@pytest.mark.parametrize(
+    "frame", [sessions.TOKEN_EXPIRED, sessions.REVOKED, sessions.REPLACED, sessions.UNKNOWN]
+)
 def test_how_we_part_is_described(frame: Any) -> None:
     assert problems("bye", frame) == []
 

@@ -48,7 +48,7 @@ def test_a_device_that_connects_again_takes_the_place_of_its_old_connection() ->
     replaced = connections.register(second)
 
     assert replaced == (first,)
-    assert connections.find([PLANNER]) == [second]
+    assert connections.find([PLANNER]) == [replace(second, supersedes=("old=",))]
 
 
 @pytest.mark.usefixtures("table")
@@ -59,7 +59,7 @@ def test_the_late_disconnect_of_a_replaced_connection_removes_nothing() -> None:
 
     connections.remove(first)
 
-    assert connections.find([PLANNER]) == [second]
+    assert [each.connection_id for each in connections.find([PLANNER])] == ["new="]
 
 
 @pytest.mark.usefixtures("table")
@@ -106,7 +106,7 @@ def test_a_lagging_connection_is_marked_until_it_settles() -> None:
     connections.mark_lagging(phone)
     assert connections.find([PLANNER]) == [replace(phone, lagging=True)]
 
-    assert connections.settle(phone) is True
+    assert connections.settle(phone) == replace(phone, lagging=True)
     assert connections.find([PLANNER]) == [phone]
 
 
@@ -118,16 +118,27 @@ def test_a_replaced_connection_can_neither_lag_nor_settle() -> None:
 
     connections.mark_lagging(first)
 
-    assert connections.settle(first) is False
-    assert connections.settle(connect(FLORIST, "phone", "never=")) is False
-    assert connections.find([PLANNER]) == [second]
+    assert connections.settle(first) is None
+    assert connections.settle(connect(FLORIST, "phone", "never=")) is None
+    assert connections.find([PLANNER]) == [replace(second, supersedes=("old=",))]
+
+
+@pytest.mark.usefixtures("table")
+def test_those_whose_place_was_taken_are_named_once() -> None:
+    first, second = connect(PLANNER, "phone", "old="), connect(PLANNER, "phone", "new=")
+    connections.register(first)
+    connections.register(second)
+
+    named = [connections.settle(second), connections.settle(second)]
+
+    assert [each.supersedes for each in named if each] == [("old=",), ()]
 
 
 def test_a_connection_lives_two_hours_at_most_and_no_longer_than_its_token() -> None:
     long = connections.opened(PLANNER, "phone", "p=", FOREVER)
     short = connections.opened(PLANNER, "phone", "p=", long.connected_at + 60)
 
-    assert long.expires_at == long.connected_at + 7200
+    assert long.expires_at == long.connected_at + connections.LIFETIME_SECONDS
     assert short.expires_at == long.connected_at + 60
 
 

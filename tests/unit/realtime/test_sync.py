@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +16,7 @@ from tests.unit.realtime.conftest import FOREVER, Gateway, connect
 from wedsync.conversations.events import Event
 from wedsync.conversations.replay import Reason, Replay, ThreadReplay
 from wedsync.identity.principals import Principal
+from wedsync.platform.clock import rfc3339
 from wedsync.realtime import connections, frames, sync
 from wedsync.realtime.connections import Connection
 from wedsync.realtime.protocol import Sync
@@ -169,6 +172,48 @@ def test_a_connection_that_is_not_registered_has_to_come_again(
     assert log.asked == []
     assert [(frame["type"], frame["code"]) for frame in gateway.frames["unknown="]] == [("bye", 4010)]
     assert gateway.closed == ["unknown="]
+
+
+def test_those_whose_place_was_taken_hear_so_with_the_first_sync(
+    phone: Connection, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Log(monkeypatch)
+    newer = connect(PHOTOGRAPHER, "newer=")
+
+    for _ in range(2):
+        sync.catch_up(session(newer), ASKED)
+
+    assert [(frame["type"], frame["code"]) for frame in gateway.frames["phone="]] == [("bye", 4009)]
+    assert "retry" not in gateway.frames["phone="][0]
+    assert gateway.closed == ["phone="]
+
+
+@pytest.mark.parametrize(("left", "told"), [(200, ["auth_expiring"]), (300, [])])
+def test_a_token_that_ends_soon_is_announced(
+    table: None, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, left: int, told: list[str]
+) -> None:
+    Log(monkeypatch)
+    watch = connections.opened(PHOTOGRAPHER, "watch", "watch=", int(time.time()) + left)
+    connections.register(watch)
+
+    sync.catch_up(session(watch), ASKED)
+
+    assert [frame["type"] for frame in gateway.frames["watch="]] == [*told, "synced"]
+    assert [frame["expires_at"] for frame in gateway.frames["watch="][:-1]] == [
+        rfc3339(datetime.fromtimestamp(watch.expires_at, UTC)) for _ in told
+    ]
+
+
+def test_the_end_of_the_two_hours_is_not_announced_since_no_token_moves_it(
+    table: None, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Log(monkeypatch)
+    old = connections.opened(PHOTOGRAPHER, "tv", "tv=", FOREVER, at=int(time.time()) - 7100)
+    connections.register(old)
+
+    sync.catch_up(session(old), ASKED)
+
+    assert [frame["type"] for frame in gateway.frames["tv="]] == ["synced"]
 
 
 def test_a_table_in_trouble_does_not_keep_anybody_from_catching_up(

@@ -42,15 +42,21 @@ def kind_of(scopes: frozenset[str]) -> Kind:
 def from_authorizer(context: Mapping[str, object], now: datetime) -> Principal:
     """The principal of a request, from `requestContext.authorizer`.
 
-    Checks the expiry again, because the gateway caches an authorizer's answer for up to 60 s
-    and keeps it for the whole life of a socket. Raises Unauthenticated.
+    Checks the expiry again, because the gateway caches an authorizer's answer for up to 60 s. Raises
+    Unauthenticated.
     """
+    principal = stated(context)
+    if principal.expires_at <= now.timestamp():
+        raise Unauthenticated("the token has expired")
+    return principal
+
+
+def stated(context: Mapping[str, object]) -> Principal:
+    """Whom `requestContext.authorizer` names, expired or not. Raises Unauthenticated if it names nobody."""
     scopes = frozenset(str(context.get("scope", "")).split())
     try:
         expires_at = int(str(context.get("expires_at", "")))
     except ValueError:
         raise Unauthenticated from None
-    if expires_at <= now.timestamp():
-        raise Unauthenticated("the token has expired")
     user_id = parse_uuid(str(context.get("user_id", "")), Unauthenticated)
     return Principal(user_id, kind_of(scopes), scopes, expires_at)

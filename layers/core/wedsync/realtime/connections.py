@@ -39,18 +39,24 @@ class Connection:
     connected_at: int
     expires_at: int  # of the identity behind it, at most two hours after connecting
     lagging: bool = False  # its buffer was full: no push until it has synced
+    supersedes: tuple[str, ...] = ()  # connections whose place it took, and who have not been told
     focus: UUID | None = None  # the thread that is on screen and visible there
     focused_at: float | None = None  # when it last said so; None: it has never said what it looks at
 
 
-def opened(user_id: UUID, device_id: str, connection_id: str, token_expires_at: int) -> Connection:
-    """A connection that begins now."""
-    now = int(time.time())
-    return Connection(user_id, device_id, connection_id, now, min(now + LIFETIME_SECONDS, token_expires_at))
+def opened(
+    user_id: UUID, device_id: str, connection_id: str, token_expires_at: int, at: int | None = None
+) -> Connection:
+    """A connection that began then, or begins now; its identity holds until the token's end, or its own."""
+    at = int(time.time()) if at is None else at
+    return Connection(user_id, device_id, connection_id, at, min(at + LIFETIME_SECONDS, token_expires_at))
 
 
 def register(connection: Connection) -> tuple[Connection, ...]:
-    """Store it; returns those whose place it took: of the same device, or the oldest of too many."""
+    """Store it; returns those whose place it took: of the same device, or the oldest of too many.
+
+    They are remembered as `supersedes`: until its handshake is answered the newcomer may still fail.
+    """
     before = _put(connection)
     others = sorted(
         (each for each in before if each.device_id != connection.device_id),
@@ -61,7 +67,15 @@ def register(connection: Connection) -> tuple[Connection, ...]:
     for each in {*others} - {*alive} | {*crowded_out}:
         remove(each)
     replaced = [each for each in before if each.device_id == connection.device_id]
-    return tuple(each for each in (*replaced, *crowded_out) if each.connection_id != connection.connection_id)
+    gone = [each for each in (*replaced, *crowded_out) if each.connection_id != connection.connection_id]
+    if untold := sorted({each.connection_id for each in gone}.union(*(each.supersedes for each in gone))):
+        _update(
+            connection,
+            "set #connections.#device.supersedes = :untold",
+            "#connections.#device.connection_id = :id",
+            {":untold": {"L": [{"S": each} for each in untold]}},
+        )
+    return tuple(gone)
 
 
 def remove(connection: Connection) -> None:
@@ -79,14 +93,34 @@ def mark_lagging(connection: Connection) -> None:
     )
 
 
-def settle(connection: Connection) -> bool:
+def settle(connection: Connection) -> Connection | None:
     """Push to it again. To be called before the log is read, or a commit in between is missed.
 
-    False if it is not registered: it was replaced, or the table was lost.
+    The entry as it was before; None if it is not registered: it was replaced, or the table was lost.
     """
-    return _update(
-        connection, "remove #connections.#device.lagging", "#connections.#device.connection_id = :id"
+    before = _update_returning(
+        connection,
+        "remove #connections.#device.lagging, #connections.#device.supersedes",
+        "#connections.#device.connection_id = :id",
     )
+    return next((each for each in _parse(before) if each.device_id == connection.device_id), None)
+
+
+def prolong(connection: Connection) -> Connection | None:
+    """Take it for alive until its `expires_at`, never for a shorter time; the entry as it is then, or None."""
+    risen = _update(
+        connection,
+        "set #connections.#device.expires_at = :until",
+        "#connections.#device.connection_id = :id and #connections.#device.expires_at < :until",
+        {":until": {"N": str(connection.expires_at)}},
+    )
+    return connection if risen else stored(connection)
+
+
+def stored(connection: Connection) -> Connection | None:
+    """The entry of this connection; None if it is not registered."""
+    of_person = find([connection.user_id])
+    return next((each for each in of_person if each.connection_id == connection.connection_id), None)
 
 
 def keep_focus(connection: Connection, thread_id: UUID | None, at: float) -> Connection | None:
@@ -195,6 +229,7 @@ def _parse(item: Item) -> Iterator[Connection]:
             connected_at=int(fields["connected_at"]["N"]),
             expires_at=int(fields["expires_at"]["N"]),
             lagging="lagging" in fields,
+            supersedes=tuple(each["S"] for each in fields.get("supersedes", {"L": []})["L"]),
             focus=UUID(fields["focus"]["S"]) if "S" in fields.get("focus", {}) else None,
             focused_at=float(fields["focused_at"]["N"]) if "focused_at" in fields else None,
         )

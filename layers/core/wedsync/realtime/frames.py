@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from wedsync.conversations.messages import Sent
 from wedsync.platform import json_text
+from wedsync.platform.clock import rfc3339
 from wedsync.platform.errors import FieldError, Invalid, Malformed, Problem, TooLarge
-from wedsync.realtime.protocol import FRAME_BYTES, ClientFrame, ErrorFrame, Send, SentFrame, SentResult
+from wedsync.realtime.protocol import (
+    FRAME_BYTES,
+    Auth,
+    AuthOkFrame,
+    ClientFrame,
+    ErrorFrame,
+    Send,
+    SentFrame,
+    SentResult,
+)
 
 Bodied = TypeVar("Bodied", bound=ClientFrame)
 
@@ -84,6 +95,11 @@ def sent(frame: Send, answer: Sent) -> SentFrame:
         "epoch": answer.epoch,
         "results": results,
     }
+
+
+def auth_ok(frame: Auth, until: datetime) -> AuthOkFrame:
+    """The answer to an `auth` that was carried out."""
+    return {"type": "auth_ok", "re": frame.id, "expires_at": rfc3339(until)}
 
 
 def _correlation(body: str) -> str | None:

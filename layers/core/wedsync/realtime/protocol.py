@@ -71,6 +71,14 @@ class Read(ClientFrame):
     seq: Seq
 
 
+class Auth(ClientFrame):
+    """Stay connected under a new token: a ticket for this device, asked for with it."""
+
+    action: Literal["auth"]
+    id: CorrelationId
+    ticket: str = Field(max_length=200)
+
+
 class Ping(ClientFrame):
     """Answered by the gateway itself; also keeps the connection from idling out."""
 
@@ -136,6 +144,21 @@ class SentFrame(TypedDict):
     results: list[SentResult]
 
 
+class AuthOkFrame(TypedDict):
+    """The answer to `auth`: when the connection's identity expires now."""
+
+    type: Literal["auth_ok"]
+    re: str
+    expires_at: str
+
+
+class AuthExpiringFrame(TypedDict):
+    """The token behind the connection expires soon: renew it by `auth`, or be shown out (`bye` 4001)."""
+
+    type: Literal["auth_expiring"]
+    expires_at: str
+
+
 class AccessFrame(TypedDict):
     """The thread is no longer yours: forget it."""
 
@@ -176,7 +199,7 @@ class ByeFrame(TypedDict):
     """The connection ends. Without `retry` a client does not connect again by itself."""
 
     type: Literal["bye"]
-    code: Literal[4001, 4009, 4010]
+    code: Literal[4001, 4003, 4009, 4010]
     reason: str
     retry: NotRequired[Retry]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from wedsync.identity.principals import Principal, from_authorizer
+from wedsync.identity.principals import Principal, stated
+from wedsync.identity.tickets import redeem
 from wedsync.platform import aws
 from wedsync.platform.clock import now
-from wedsync.platform.errors import Malformed, Unavailable
+from wedsync.platform.errors import FieldError, Invalid, Malformed, Unauthenticated, Unavailable
 from wedsync.platform.observability import logger
 from wedsync.realtime import connections, poster
 from wedsync.realtime.connections import Connection
@@ -21,6 +23,11 @@ TOKEN_EXPIRED: ByeFrame = {
     "code": 4001,
     "reason": "the token has expired",
     "retry": {"min_ms": 0, "max_ms": 1000},
+}
+REVOKED: ByeFrame = {
+    "type": "bye",
+    "code": 4003,
+    "reason": "nothing here is yours any more",
 }
 REPLACED: ByeFrame = {
     "type": "bye",
@@ -44,33 +51,78 @@ class Session:
 
 
 def session(request: Mapping[str, Any]) -> Session:
-    """From an event's `requestContext`: the authorizer's context stands on every frame.
+    """From an event's `requestContext`: the authorizer's context stands on every frame, as it was at `$connect`.
 
-    Raises Unauthenticated once the token has expired.
+    Its expiry may have been renewed since, and only then is the connection looked up. Raises Unauthenticated
+    once the identity has expired, Unavailable if that cannot be told.
     """
     context = request["authorizer"]
-    principal = from_authorizer(context, now())
+    principal = stated(context)
     connection = connections.opened(
-        principal.user_id, str(context["device_id"]), request["connectionId"], principal.expires_at
+        principal.user_id,
+        str(context["device_id"]),
+        request["connectionId"],
+        principal.expires_at,
+        at=request["connectedAt"] // 1000,
     )
+    if principal.expires_at <= now().timestamp():
+        connection = _renewed(connection)
+        principal = replace(principal, expires_at=connection.expires_at)
     return Session(principal, connection)
+
+
+def _renewed(connection: Connection) -> Connection:
+    try:
+        kept = connections.stored(connection)
+    except aws.AwsError as error:
+        logger().warning("connection unknown", extra={"code": error.code})
+        raise Unavailable from error
+    if kept is None or kept.expires_at <= now().timestamp():
+        raise Unauthenticated("the token has expired")
+    return kept
+
+
+def renew(session: Session, ticket: str) -> datetime | None:
+    """Let the connection live as long as the token behind this ticket, two hours at most; until when it does.
+
+    None if it is not registered: it hears so, and has to come again. Raises Invalid unless the ticket is good
+    and of the same person, scopes and device, and Unavailable.
+    """
+    here = session.connection
+    try:
+        principal = redeem(ticket, here.device_id)
+    except Unauthenticated:
+        principal = None
+    if principal is None or replace(principal, expires_at=session.principal.expires_at) != session.principal:
+        raise Invalid(errors=(FieldError("ticket", "unknown, used, expired, or not of this connection"),))
+    asked = connections.opened(
+        here.user_id, here.device_id, here.connection_id, principal.expires_at, at=here.connected_at
+    )
+    try:
+        kept = connections.prolong(asked)
+    except aws.AwsError as error:
+        logger().warning("connection not renewed", extra={"code": error.code})
+        raise Unavailable from error
+    if kept is None:
+        end([here.connection_id], UNKNOWN)
+        return None
+    return datetime.fromtimestamp(kept.expires_at, UTC)
 
 
 def connect(request: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, str]:
     """Register the connection before its handshake is answered (R22); the headers of the answer.
 
-    Raises Unauthenticated, Malformed if none of the sub-protocols offered is ours, and Unavailable:
-    a connection that is not registered would hear nothing.
+    Those whose place it takes hear so when it syncs: a handshake that fails must not cost the socket there is.
+    Raises Unauthenticated, Malformed if none of the sub-protocols offered is ours, and Unavailable: a connection
+    that is not registered would hear nothing.
     """
     chosen = _subprotocol(headers)
     opening = session(request).connection
     try:
-        replaced = connections.register(opening)
+        connections.register(opening)
     except aws.AwsError as error:
         logger().error("connection not registered", extra={"code": error.code})
         raise Unavailable from error
-    if replaced:
-        end([each.connection_id for each in replaced], REPLACED)
     return chosen
 
 

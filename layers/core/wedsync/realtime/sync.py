@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import chain
 
 from wedsync.conversations.replay import Replay, replay
 from wedsync.platform import aws
+from wedsync.platform.clock import rfc3339
 from wedsync.platform.observability import logger
 from wedsync.realtime import connections, poster, sessions
 from wedsync.realtime.connections import Connection
 from wedsync.realtime.paging import event_frames, synced_frames
 from wedsync.realtime.poster import Outcome
-from wedsync.realtime.protocol import ResyncRequiredFrame, Sync, encode
+from wedsync.realtime.protocol import AuthExpiringFrame, ResyncRequiredFrame, Sync, encode
 from wedsync.realtime.sessions import Session
 
+WARNING_SECONDS = 240  # clients sync every 120: each is told once at least, with 120 s left
 PATIENCE_SECONDS = 6.0  # for all frames; the function's own time-out is 10 s
 FRAME_SECONDS = 2.0
 FULL_BUFFER_SECONDS = 0.2  # a slow client's buffer is given this long to drain
@@ -26,12 +30,15 @@ def catch_up(session: Session, wanted: Sync) -> None:
     If a frame cannot be posted the rest is not: without `synced` the client asks again from its
     cursors, so recovery is never partial. Raises the Problems of the log (Unavailable).
     """
-    if not _settle(session.connection):
+    here = _settle(session.connection)
+    if here is None:
         sessions.end([session.connection.connection_id], sessions.UNKNOWN)
         return
+    if here.supersedes:
+        sessions.end(here.supersedes, sessions.REPLACED)
     cursors = {thread_id: (each.epoch, each.seq) for thread_id, each in wanted.cursors.items()}
     found = replay(session.principal, wanted.since, cursors, wanted.limit)
-    _post(session.connection, frames(found, wanted.id))
+    _post(here, chain(_warning(here), frames(found, wanted.id)))
 
 
 def frames(found: Replay, re: str) -> Iterator[bytes]:
@@ -54,13 +61,22 @@ def frames(found: Replay, re: str) -> Iterator[bytes]:
     yield from synced_frames(re, found.changed, found.gone, found.inbox_head, found.since)
 
 
-def _settle(connection: Connection) -> bool:
-    """Whether the connection is registered; pushed to again from here on, so before the log is read."""
+def _settle(connection: Connection) -> Connection | None:
+    """The connection as it is registered, if it is; pushed to again from here on, so before the log is read."""
     try:
         return connections.settle(connection)
     except aws.AwsError as error:
         logger().warning("connection not settled", extra={"code": error.code})
-        return True
+        return connection
+
+
+def _warning(connection: Connection) -> Iterator[bytes]:
+    """Of a token that may run out before the next sync but one; the end of the two hours needs a new socket anyway."""
+    of_token = connection.expires_at < connection.connected_at + connections.LIFETIME_SECONDS
+    if of_token and connection.expires_at - time.time() < WARNING_SECONDS:
+        until = datetime.fromtimestamp(connection.expires_at, UTC)
+        expiring: AuthExpiringFrame = {"type": "auth_expiring", "expires_at": rfc3339(until)}
+        yield encode(expiring)
 
 
 def _post(connection: Connection, pages: Iterator[bytes]) -> None:
