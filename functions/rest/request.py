@@ -15,6 +15,7 @@ from wedsync.identity.principals import Principal, from_authorizer
 from wedsync.platform import json_text
 from wedsync.platform.clock import now
 from wedsync.platform.errors import FieldError, Invalid, Malformed, UnsupportedMediaType
+from wedsync.platform.refused_fields import field_errors
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -42,8 +43,8 @@ def body(router: BaseRouter, model: type[M]) -> M:
 
 
 def optional_body(router: BaseRouter, model: type[M]) -> M:
-    """The JSON body, or what a request without one states: nothing. Raises as `body`."""
-    return body(router, model) if router.current_event.body else model()
+    """The JSON body, or what a request without one states: no field at all. Raises as `body`."""
+    return body(router, model) if router.current_event.body else _checked(model, {})
 
 
 def query(router: BaseRouter, model: type[M]) -> M:
@@ -72,12 +73,4 @@ def _checked(model: type[M], stated: Any) -> M:
     try:
         return model.model_validate(stated)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=False, include_input=False)
-        raise Invalid(errors=tuple(FieldError(_path(each["loc"]), each["msg"]) for each in wrong)) from None
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    """Where a client looks: names and positions of its own, not which alternative of a model was tried."""
-    return ".".join(
-        str(part) for part in location if isinstance(part, int) or (part.isidentifier() and part.islower())
-    )
+        raise Invalid(errors=field_errors(error)) from None

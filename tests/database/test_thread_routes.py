@@ -191,7 +191,12 @@ def test_a_mute_is_put_and_taken_back(ana: Call) -> None:
     assert [each.status for each in lifted] == [200, 200, 200]
     me = lifted[-1].body["me"]
     assert (me["muted_until"], me["snoozed_until"], me["pinned_at"]) == (None, None, None)
-    assert ana("PUT", f"/threads/{thread}/snooze").status in (400, 415)
+
+
+def test_a_snooze_says_until_when(ana: Call) -> None:
+    refused = ana("PUT", f"/threads/{make_thread()}/snooze")
+
+    assert (refused.status, refused.body["errors"]) == (422, [{"field": "until", "message": "it is needed"}])
 
 
 @pytest.mark.parametrize(

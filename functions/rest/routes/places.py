@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from request import answer, body, optional_body, principal
+from request import answer, optional_body, principal
 
 from wedsync.conversations import thread_acts
 from wedsync.conversations.thread_models import Mute, Snooze
@@ -26,7 +26,7 @@ def unmute_thread(thread_id: str) -> Response[str]:
 
 @router.put("/threads/<thread_id>/snooze")
 def snooze_thread(thread_id: str) -> Response[str]:
-    until = body(router, Snooze).until
+    until = optional_body(router, Snooze).until
     return answer(200, thread_acts.snooze(principal(router), parse_uuid(thread_id), until))
 
 

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from wedsync.conversations.messages import Sent
 from wedsync.platform import json_text
 from wedsync.platform.clock import rfc3339
-from wedsync.platform.errors import FieldError, Invalid, Malformed, Problem, TooLarge
+from wedsync.platform.errors import Invalid, Malformed, Problem, TooLarge
+from wedsync.platform.refused_fields import field_errors
 from wedsync.realtime.protocol import (
     FRAME_BYTES,
     Auth,
@@ -37,11 +38,9 @@ def parse(model: type[Bodied], body: str) -> Bodied:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        if any(each["type"] == "json_invalid" for each in found):
+        if any(each["type"] == "json_invalid" for each in error.errors()):
             raise Malformed("not JSON") from None
-        fields = (FieldError(".".join(map(str, each["loc"])), each["msg"]) for each in found)
-        raise Invalid(errors=tuple(fields)) from None
+        raise Invalid(errors=field_errors(error)) from None
 
 
 def unroutable(body: str) -> ErrorFrame:
