@@ -20,23 +20,24 @@ CARD = "4111 1111 1111 1111"
 
 @pytest.mark.parametrize("thread_type", ["contract", "payment"])
 @pytest.mark.parametrize(
-    "stated",
+    ("field", "stated"),
     [
-        {"text": f"charge {CARD}"},
-        {"metadata": {"card": CARD}},
-        {"wedding_context": {"a": [CARD]}},
-        {"message_type": "location", "payload": {"lat": 1, "lng": 1, "label": CARD}},
+        ("message", {"text": f"charge {CARD}"}),
+        ("message", {"text": CARD.replace(" ", "\u200b."), "metadata": {"card": CARD}}),
+        ("metadata", {"metadata": {"card": CARD}}),
+        ("wedding_context", {"wedding_context": {"a": [CARD]}}),
+        ("payload", {"message_type": "location", "payload": {"lat": 1, "lng": 1, "label": CARD}}),
     ],
 )
 def test_a_card_number_is_refused_where_money_is_talked_about(
-    wedding: Database, thread_type: str, stated: dict[str, Any]
+    wedding: Database, thread_type: str, field: str, stated: dict[str, Any]
 ) -> None:
     thread = make_thread(thread_type=thread_type)
 
     refused = say(ANA, thread, **stated).problem
 
     assert isinstance(refused, Invalid)
-    assert refused.errors[0].field == "message"
+    assert [error.field for error in refused.errors] == [field]
     assert CARD not in refused.detail
     assert texts(FLORA, thread) == []
     assert say(ANA, thread, "order 1234567890123456").status == "ok"
@@ -46,13 +47,20 @@ def test_other_threads_take_any_number(wedding: Database) -> None:
     assert say(ANA, make_thread(), CARD).status == "ok"
 
 
-def test_a_thread_is_not_begun_with_one(wedding: Database) -> None:
+@pytest.mark.parametrize(
+    ("field", "stated"),
+    [
+        ("message.message", {"message": CARD}),
+        ("message.metadata", {"message": "Paid", "metadata": {"card": CARD}}),
+    ],
+)
+def test_a_thread_is_not_begun_with_one(wedding: Database, field: str, stated: dict[str, Any]) -> None:
     before = len(threads.page(FLORA, ThreadQuery(thread_type="payment"))["data"])
 
     with pytest.raises(Invalid) as refused:
-        make_thread(thread_type="payment", message={"message": CARD, "client_msg_id": str(new_id())})
+        make_thread(thread_type="payment", message={**stated, "client_msg_id": str(new_id())})
 
-    assert refused.value.errors[0].field == "message.message"
+    assert refused.value.errors[0].field == field
     assert len(threads.page(FLORA, ThreadQuery(thread_type="payment"))["data"]) == before
 
 

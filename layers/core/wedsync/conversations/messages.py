@@ -21,7 +21,7 @@ from wedsync.platform.context import Caller
 from wedsync.platform.db import Rows, Statement, transaction
 from wedsync.platform.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
 from wedsync.platform.ids import uuid7
-from wedsync.trust.card_numbers import any_holds
+from wedsync.trust import card_numbers
 from wedsync.trust.sanitising import to_html
 
 
@@ -108,7 +108,7 @@ def _values(thread_id: UUID, message: NewMessage) -> dict[str, Any]:
         "metadata": Jsonb(message.metadata),
         "client_msg_id": message.client_msg_id,
         "fingerprint": _fingerprint(message),
-        "holds_card_number": any_holds(message.written()),
+        "holds_card_number": card_numbers.holder(message.written()) is not None,
     }
 
 
@@ -122,10 +122,10 @@ def _result(message: NewMessage, row: Mapping[str, Any]) -> Result:
     verdict = row["verdict"]
     if verdict in ("ok", "duplicate"):
         return Result(message.client_msg_id, verdict, resources.message(row), None)
-    return Result(message.client_msg_id, "error", None, _problem(verdict))
+    return Result(message.client_msg_id, "error", None, _problem(message, verdict))
 
 
-def _problem(verdict: str) -> Problem:
+def _problem(message: NewMessage, verdict: str) -> Problem:
     match verdict:
         case "reused":
             return Conflict("this client_msg_id belongs to another message")
@@ -138,7 +138,8 @@ def _problem(verdict: str) -> Problem:
         case "unknown_mention":
             return _invalid("mentions", "not a participant of this thread")
         case "card_number":
-            return _invalid("message", "card numbers are not taken in this thread")
+            field = card_numbers.holder(message.written()) or "message"
+            return _invalid(field, "card numbers are not taken in this thread")
         case _:
             return Forbidden("you may read this thread, not post in it")
 

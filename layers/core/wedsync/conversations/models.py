@@ -118,10 +118,15 @@ class MessageContent(Stated):
             raise ValueError("payload: that of the message_type, and none for text")
         return self
 
-    def written(self) -> list[JsonValue]:
-        """Whatever in it a person may have typed."""
+    def written(self) -> dict[str, JsonValue]:
+        """Whatever in it a person may have typed, by field."""
         payload = self.payload.model_dump(mode="json") if self.payload else None
-        return [self.message, self.wedding_context, self.metadata, payload]
+        return {
+            "message": self.message,
+            "wedding_context": self.wedding_context,
+            "metadata": self.metadata,
+            "payload": payload,
+        }
 
 
 class NewMessage(MessageContent):

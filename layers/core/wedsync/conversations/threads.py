@@ -41,18 +41,18 @@ def create(who: Caller, new: NewThread) -> Committed[resources.Thread]:
     writing = messages.statements(thread_id, first, all_or_nothing=True)
     creation = _creation(thread_id, new)
     named = new.model_dump(include={"natural_key", "subject", "wedding_context", "metadata"})
-    refusing = card_numbers.refusals(thread_id, **named)
-    created, _, *sent, read = transaction(
-        who, (threads_sql.CREATE, creation), *writing, *refusing, (threads_sql.MADE, creation)
+    said = {f"message.{field}": value for message in first for field, value in message.written().items()}
+    refusing = card_numbers.refusals(thread_id, **named, **said)
+    created, *answers, read = transaction(
+        who, (threads_sql.CREATE, creation), *refusing, *writing, (threads_sql.MADE, creation)
     )
     if not read:
         raise NotFound  # he was removed from the thread of this key a moment ago
     made = resources.thread(read[0])
     if created[0]["seq"] is None:
         return Committed(made, ())
-    return Committed(
-        made, changes(created, []) + messages.committed(thread_id, first, sent[: len(first)]).changes
-    )
+    sent = messages.committed(thread_id, first, answers[len(answers) - len(first) :])
+    return Committed(made, changes(created, []) + sent.changes)
 
 
 def get(who: Caller, thread_id: UUID) -> resources.Thread:

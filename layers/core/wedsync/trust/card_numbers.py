@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping
 from typing import Final, LiteralString
 from uuid import UUID
 
@@ -14,8 +15,15 @@ from wedsync.platform.db import Statement
 # Fails the transaction in threads that take no card numbers: WS422.
 _REFUSE: Final[LiteralString] = "select app.refuse_card_number(%(thread_id)s, %(field)s)"
 _DIGITS = range(13, 20)
-# Digits in groups, as people write them: a space or dash between two groups. Decimals of a number are none.
-_GROUPED = re.compile("(?<!\\d)(?<!\\d[.,])\\d+(?:[ \u00a0\u2007\u2009\u202f\u2010-\u2015\u2212-]\\d+)*")
+_DATE = re.compile(
+    r"(?<!\d)(?:(?:0?[1-9]|[12]\d|3[01])([./-])(?:0?[1-9]|1[0-2])\1(?:19|20)\d\d"
+    r"|(?:19|20)\d\d([./-])(?:0?[1-9]|1[0-2])\2(?:0?[1-9]|[12]\d|3[01]))(?!\d)"
+)
+# Points and commas part groups where there are several alike, or both sides are as long as a card's; else decimals.
+_POINTED = re.compile(r"\d+(?:[.,]\d+)+")
+_GROUPS = re.compile(r"\d{4,6}[.,]\d{3,6}|\d+(?:\.\d+){2,}|\d+(?:,\d+){2,}")
+# Digits in groups, as people write them: spaces, line breaks, dashes or strokes between two. Decimals are none.
+_GROUPED = re.compile(r"(?<!\d)(?<!\d[.,])\d+(?:[\s/_\u2010-\u2015\u2212-]{1,3}\d+)*")
 # What issuers give out (ISO/IEC 7812): Visa, Mastercard, American Express, Diners, JCB, Discover, UnionPay, Maestro.
 _ISSUED = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})"
@@ -30,11 +38,13 @@ _ISSUED = re.compile(
 
 def refusals(thread_id: UUID, **stated: JsonValue) -> list[Statement]:
     """What comes before storing these fields in a thread: nothing, unless one of them holds a card number."""
-    return [
-        (_REFUSE, {"thread_id": thread_id, "field": field})
-        for field, value in stated.items()
-        if any_holds(value)
-    ]
+    field = holder(stated)
+    return [] if field is None else [(_REFUSE, {"thread_id": thread_id, "field": field})]
+
+
+def holder(stated: Mapping[str, JsonValue]) -> str | None:
+    """The first of these fields with a card number in it, or None."""
+    return next((field for field, value in stated.items() if any_holds(value)), None)
 
 
 def any_holds(stated: JsonValue) -> bool:
@@ -53,7 +63,9 @@ def holds_card_number(text: str) -> bool:
 
 def _numbers(text: str) -> Iterator[str]:
     """Every run of whole groups that is as long as a card number."""
-    for found in _GROUPED.finditer(text):
+    undated = _DATE.sub("date", _plain(text))
+    spaced = _POINTED.sub(lambda found: _spaced(found[0]), undated)
+    for found in _GROUPED.finditer(spaced):
         groups = ["".join(str(int(digit)) for digit in group) for group in re.findall(r"\d+", found[0])]
         for first in range(len(groups)):
             number = ""
@@ -63,6 +75,21 @@ def _numbers(text: str) -> Iterator[str]:
                     yield number
                 elif len(number) > _DIGITS[-1]:
                     break
+
+
+def _plain(text: str) -> str:
+    """Without what nobody sees between two digits: marks, and characters of no width."""
+    if text.isascii():
+        return text
+    return "".join(
+        letter
+        for letter in unicodedata.normalize("NFKC", text)
+        if unicodedata.category(letter) not in ("Cf", "Me", "Mn")
+    )
+
+
+def _spaced(pointed: str) -> str:
+    return pointed.replace(".", " ").replace(",", " ") if _GROUPS.fullmatch(pointed) else pointed
 
 
 def _checks(number: str) -> bool:
