@@ -7,11 +7,11 @@ import pytest
 
 from tests.database.test_conversation import make_thread
 from tests.fixtures.postgres import Database
-from tests.fixtures.wedding import ANA, CARLO, FLORA, STRANGER, behind, new_id
-from wedsync.conversations import drafts, participants
+from tests.fixtures.wedding import ANA, BEN, CARLO, FLORA, STRANGER, behind, new_id
+from wedsync.conversations import drafts, participants, thread_acts
 from wedsync.conversations.message_models import Draft
 from wedsync.platform import db
-from wedsync.platform.errors import NotFound
+from wedsync.platform.errors import Forbidden, NotFound
 
 
 def test_the_last_draft_is_kept(wedding: Database) -> None:
@@ -40,11 +40,30 @@ def test_a_draft_is_nobody_elses(wedding: Database) -> None:
     assert drafts.get(ANA, thread)["message"] == "Ana's"
     (rows,) = db.transaction(FLORA, ("select * from drafts where thread_id = %(t)s", {"t": thread}))
     assert rows == []
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        db.transaction(
-            FLORA,
-            ("insert into drafts values (%(t)s, %(u)s, 'x', null, now())", {"t": thread, "u": CARLO.user_id}),
-        )
+    for written in (
+        "insert into drafts values (%(t)s, %(u)s, 'x', null, now())",
+        "update drafts set message = 'x' where thread_id = %(t)s",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.transaction(FLORA, (written, {"t": thread, "u": FLORA.user_id}))
+
+
+def test_who_may_not_post_keeps_no_draft(wedding: Database) -> None:
+    read_along = make_thread(visibility="hosts", people=(FLORA,))
+    observed = make_thread(participants=[{"user_id": FLORA.user_id, "role": "observer"}])
+
+    for who, thread in ((BEN, read_along), (FLORA, observed)):
+        with pytest.raises(Forbidden):
+            drafts.put(who, thread, Draft(message="May I?"))
+        with pytest.raises(NotFound):
+            drafts.get(who, thread)
+
+
+def test_a_closed_thread_takes_drafts_for_the_day_it_is_opened_again(wedding: Database) -> None:
+    thread = make_thread()
+    thread_acts.set_status(ANA, thread, "closed", None)
+
+    assert drafts.put(ANA, thread, Draft(message="One more thing"))["message"] == "One more thing"
 
 
 def test_there_is_no_draft_in_a_thread_one_does_not_see(wedding: Database) -> None:

@@ -183,7 +183,7 @@ def test_where_the_log_is_append_only_a_deletion_is_a_visible_retraction(
     assert shown["retracted_at"]
     assert change.events[0]["kind"] == "message.deleted"
     assert message_acts.delete(ANA, message).changes == ()
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="retracted"):
         message_acts.react(FLORA, message, "👍", present=True)
 
 

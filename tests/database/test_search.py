@@ -62,6 +62,8 @@ def talk(wedding: Database) -> UUID:
         ("peonies instead", "tulips or peonies"),
         ("the the the", "the"),
         ("Тюльпаны завтра", "тюльпаны"),
+        ("γάμος αύριο", "ΓΑΜΟΣ"),
+        ("ΓΆΜΟΣ ΑΎΡΙΟ", "γάμος"),
     ],
 )
 def test_a_message_is_found_however_it_is_spelled(talk: UUID, said: str, query: str) -> None:

@@ -56,6 +56,7 @@ def test_a_highlight_is_a_piece_of_the_text_and_mark_its_only_tag(text: str, dat
         ("Ärger mit Øl, œuf & STRAßE", "arger mit ol oeuf strasse"),
         ("e-mail: anna@bloom.example/x", "e mail anna bloom example x"),
         ("Ünïcödé  “quoted”", "unicode quoted "),
+        ("ΓΆΜΟΣ γάμος", "γαμοσ γαμοσ"),
         ("हिन्दी ไทย 한국어", "हिन्दी ไทย 한국어"),
     ],
 )

@@ -29,6 +29,9 @@ def thread(**stated: Any) -> NewThread:
         {"message": ""},
         {"message": " \n\t"},
         {"message": "\x00\x07"},
+        {"message": "\u200b\u200d\ufe0f \u3164\u00ad"},
+        {"message": "\ufdd0\uffff\U0010fffe"},
+        {"message_type": "location", "payload": {"lat": 1, "lng": 1, "label": "\u200b"}},
         {"message": "x" * 8_001},
         {"message": 7},
         {"message": None},
@@ -60,6 +63,7 @@ def test_a_message_that_is_refused(stated: dict[str, Any]) -> None:
     [
         {"subject": ""},
         {"subject": "  "},
+        {"subject": "\u200b\u2060"},
         {"subject": "two\nlines"},
         {"subject": "x" * 201},
         {"thread_type": "secret"},
@@ -123,3 +127,10 @@ def test_whoever_is_mentioned_twice_is_mentioned() -> None:
     )
 
     assert [str(person) for person in message.mentions] == [ID]
+
+
+@pytest.mark.parametrize(
+    "typed", ["👩‍👩‍👧", "\U0001f3f4\U000e0067\U000e0062\U000e007f", "नि", "\U0001fae9", "."]
+)
+def test_what_shows_something_is_a_message(typed: str) -> None:
+    assert message(message=typed).message == typed

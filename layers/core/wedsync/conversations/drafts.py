@@ -18,14 +18,7 @@ from wedsync.trust import card_numbers
 _GET: Final[LiteralString] = (
     "select message, parent_message_id, updated_at from drafts where thread_id = %(thread_id)s"
 )
-_PUT: Final[LiteralString] = """
-    insert into drafts (thread_id, user_id, message, parent_message_id, updated_at)
-    select t.id, (select app.user_id()), %(message)s, %(parent_message_id)s, app.now()
-      from communication_threads t where t.id = %(thread_id)s
-        on conflict (thread_id, user_id) do update
-       set message = excluded.message, parent_message_id = excluded.parent_message_id, updated_at = excluded.updated_at
-    returning message, parent_message_id, updated_at
-"""
+_PUT: Final[LiteralString] = "select * from app.put_draft(%(thread_id)s, %(message)s, %(parent_message_id)s)"
 _DELETE: Final[LiteralString] = "select app.delete_draft(%(thread_id)s)"
 
 
@@ -43,7 +36,10 @@ def get(who: Caller, thread_id: UUID) -> StoredDraft:
 
 
 def put(who: Caller, thread_id: UUID, stated: Draft) -> StoredDraft:
-    """Keep a draft in place of the last; of two devices the later one wins. Raises NotFound, Invalid (card number)."""
+    """Keep a draft in place of the last; of two devices the later one wins.
+
+    Raises NotFound, Forbidden for who may not post, Invalid (a card number).
+    """
     values = {"thread_id": thread_id, **stated.model_dump()}
     *_, rows = transaction(who, *card_numbers.refusals(thread_id, message=stated.message), (_PUT, values))
     return _draft(thread_id, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# The same sets as in schema/0014_search.sql.
+# The same sets as in schema/0014_search.sql and 0023_conversation_mends.sql.
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
 _PARTING = "\x01-\x2f\x3a-\x40\x5b-\x60\x7b-\xbf\u2000-\u206f\u3000-\u303f"
 _GAPS = re.compile(f"[{_PARTING}]+")
@@ -17,6 +17,7 @@ _LETTERS = str.maketrans(
         "ħ": "h",
         "ŧ": "t",
         "\u0131": "i",
+        "\u03c2": "\u03c3",  # final sigma
         "ß": "ss",
         "æ": "ae",
         "œ": "oe",

@@ -12,7 +12,7 @@ from wedsync.conversations.payloads import Location, Offer, Payload, Stated
 from wedsync.conversations.search_terms import QUERY_CHARACTERS
 from wedsync.platform.ids import CANONICAL
 from wedsync.platform.written_times import Day
-from wedsync.trust.sanitising import normalise
+from wedsync.trust.sanitising import normalise, one_line, shows_nothing
 
 MESSAGE_CHARACTERS = 8_000
 SUBJECT_CHARACTERS = 200
@@ -42,7 +42,7 @@ Permission = Literal["read", "post", "react", "pin", "invite", "manage"]
 
 def _clean_message(text: str) -> str:
     cleaned = normalise(text)
-    if not cleaned.strip():
+    if shows_nothing(cleaned):
         raise ValueError("there is nothing in it")
     if len(cleaned) > MESSAGE_CHARACTERS:
         raise ValueError(f"longer than {MESSAGE_CHARACTERS} characters")
@@ -50,9 +50,7 @@ def _clean_message(text: str) -> str:
 
 
 def _clean_line(text: str) -> str:
-    cleaned = normalise(text).strip()
-    if "\t" in cleaned or len(cleaned.splitlines()) != 1:
-        raise ValueError("one line that is not empty")
+    cleaned = one_line(text)
     if len(cleaned) > SUBJECT_CHARACTERS:
         raise ValueError(f"longer than {SUBJECT_CHARACTERS} characters")
     return cleaned

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from wedsync.platform.written_times import Day
-from wedsync.trust.sanitising import normalise
+from wedsync.trust.sanitising import one_line
 
 LABEL_CHARACTERS = 200
 
@@ -19,14 +19,7 @@ class Stated(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-def _line(text: str) -> str:
-    label = normalise(text).strip()
-    if "\t" in label or len(label.splitlines()) != 1:
-        raise ValueError("one line that is not empty")
-    return label
-
-
-Label = Annotated[str, Field(min_length=1, max_length=LABEL_CHARACTERS), AfterValidator(_line)]
+Label = Annotated[str, Field(min_length=1, max_length=LABEL_CHARACTERS), AfterValidator(one_line)]
 
 
 class Location(Stated):

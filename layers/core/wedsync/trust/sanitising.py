@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 # Control characters but tab and line feed, and the characters that turn text around (Unicode TR 36, 3.2).
 _REMOVED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# What shows nothing: spaces, the default-ignorable code points of Unicode and the noncharacters.
+_UNSEEN = re.compile(
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    + "".join(chr(plane + low) for plane in range(0, 0x110000, 0x10000) for low in (0xFFFE, 0xFFFF))
+    + "]*"
+)
 # Without one of these there is nothing to escape and nothing to link.
 _NEEDS_WORK = re.compile(r"[<>&\"'.@\xa0]")
 _SCHEMES = frozenset({"https", "mailto"})
@@ -28,6 +35,19 @@ _REL = "noopener noreferrer nofollow"
 def normalise(text: str) -> str:
     """`text` in NFC without control and bidi-override characters; line breaks are line feeds."""
     return unicodedata.normalize("NFC", _REMOVED.sub("", text.replace("\r\n", "\n")))
+
+
+def shows_nothing(text: str) -> bool:
+    """Whether a reader would see no more of it than of an empty text."""
+    return _UNSEEN.fullmatch(text) is not None
+
+
+def one_line(text: str) -> str:
+    """Normalised text of one line, without spaces around it. Raises ValueError if it is empty, or more than a line."""
+    line = normalise(text).strip()
+    if "\t" in line or len(line.splitlines()) != 1 or shows_nothing(line):
+        raise ValueError("one line that is not empty")
+    return line
 
 
 def to_html(text: str) -> str:
