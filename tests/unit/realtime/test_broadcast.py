@@ -63,6 +63,23 @@ def test_who_lost_access_hears_that_and_not_the_event(gateway: Gateway) -> None:
     assert gateway.frames["florist="] == [{"type": "access", "thread_id": str(THREAD), "state": "revoked"}]
 
 
+def test_to_whom_nothing_is_left_hears_what_was_lost_and_is_disconnected(gateway: Gateway) -> None:
+    connect(FLORIST, "phone=")
+    connect(FLORIST, "laptop=", device_id="laptop")
+    connect(PLANNER, "planner=")
+    left = Committed("the answer", (change(PLANNER, revoked=FLORIST),), frozenset({FLORIST}))
+
+    answer = deliver(left)
+
+    assert answer == "the answer"
+    for device in ("phone=", "laptop="):
+        access, bye = gateway.frames[device]
+        assert (access["type"], bye["type"], bye["code"]) == ("access", "bye", 4003)
+        assert "retry" not in bye
+    assert {*gateway.closed} == {"phone=", "laptop="}
+    assert [each.user_id for each in connections.find([PLANNER, FLORIST])] == [PLANNER]
+
+
 def test_a_dead_connection_is_forgotten_and_the_others_are_not_disturbed(gateway: Gateway) -> None:
     connect(PLANNER, "dead=")
     laptop = connect(PLANNER, "laptop=", device_id="laptop")

@@ -73,10 +73,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Committed(Generic[A]):
-    """The answer of a write that is committed, and its changes: hints for whoever is connected."""
+    """The answer of a write that is committed, and its changes: hints for whoever is connected.
+
+    `dismissed`: people to whom nothing is left.
+    """
 
     answer: A
     changes: tuple[Change, ...]
+    dismissed: frozenset[UUID] = frozenset()
 
 
 def event(row: Mapping[str, Any], message: Message | None) -> Event:

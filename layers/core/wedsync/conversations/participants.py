@@ -114,13 +114,20 @@ def join_wedding(who: Caller, wedding_id: UUID, user_id: UUID, stated: WeddingMe
 def leave_wedding(who: Caller, wedding_id: UUID, user_id: UUID) -> Committed[None]:
     """Delete a member of a wedding, and with it his part in all its threads. Raises NotFound, Forbidden."""
     values = {"wedding_id": wedding_id, "user_id": user_id}
-    return _committed(who, (threads_sql.LEAVE_WEDDING, values))
+    return _left(who, (threads_sql.LEAVE_WEDDING, values), user_id)
 
 
 def leave_organization(who: Caller, organization_id: UUID, user_id: UUID) -> Committed[None]:
     """Delete a member of an organization; he leaves the weddings where he worked for it. Raises NotFound, Forbidden."""
     values = {"organization_id": organization_id, "user_id": user_id}
-    return _committed(who, (threads_sql.LEAVE_ORGANIZATION, values))
+    return _left(who, (threads_sql.LEAVE_ORGANIZATION, values), user_id)
+
+
+def _left(who: Caller, removal: Statement, user_id: UUID) -> Committed[None]:
+    question = (threads_sql.HAS_NOTHING_LEFT, {"user_id": user_id})
+    written, revoked, (found,) = transaction(who, removal, _REVOKED, question)
+    dismissed = frozenset({user_id} if found["nothing"] else ())
+    return Committed(None, changes(written, revoked), dismissed)
 
 
 def _committed(who: Caller, removal: Statement) -> Committed[None]:

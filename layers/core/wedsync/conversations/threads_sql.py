@@ -76,6 +76,8 @@ REMOVE: Final[LiteralString] = "select * from app.remove_participant(%(thread_id
 
 REVOKED: Final[LiteralString] = "select thread_id, user_id from app.revoked_here()"
 
+HAS_NOTHING_LEFT: Final[LiteralString] = "select app.has_nothing_left(%(user_id)s) as nothing"
+
 LEAVE_WEDDING: Final[LiteralString] = "select * from app.delete_wedding_member(%(wedding_id)s, %(user_id)s)"
 
 LEAVE_ORGANIZATION: Final[LiteralString] = """

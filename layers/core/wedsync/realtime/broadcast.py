@@ -27,7 +27,10 @@ Answer = TypeVar("Answer")
 
 
 def deliver(committed: Committed[Answer]) -> Answer:
-    """Push each change to its audience and the loss of access to the revoked, kick the planner; returns the answer."""
+    """Push each change to its audience and the loss of access to the revoked, kick the planner; returns the answer.
+
+    Those to whom nothing is left are disconnected.
+    """
     people = {user_id for change in committed.changes for user_id in change.audience | change.revoked}
     if people:
         _push(committed.changes, people)
@@ -39,6 +42,7 @@ def deliver(committed: Committed[Answer]) -> Answer:
         ),
         seconds=KICK_SECONDS,
     )
+    sessions.show_out(committed.dismissed)
     return committed.answer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -134,6 +134,19 @@ def disconnect(request: Mapping[str, Any]) -> None:
         connections.remove(gone)
     except aws.AwsError as error:
         logger().warning("connection left to its expiry", extra={"code": error.code})
+
+
+def show_out(people: Collection[UUID]) -> None:
+    """End all connections of those to whom nothing is left. Best effort: whoever stays hears nothing all the same."""
+    if not people:
+        return
+    try:
+        found = connections.find(people)
+        end([each.connection_id for each in found], REVOKED)
+        for each in found:
+            connections.remove(each)
+    except aws.AwsError as error:
+        logger().warning("connections left open", extra={"code": error.code})
 
 
 def end(connection_ids: Sequence[str], reason: ByeFrame) -> None:
