@@ -59,7 +59,7 @@ test-fast: $(TESTING) ## Run the unit and database tests
 .PHONY: check
 check: ## Everything CI runs
 	$(MAKE) --jobs=2 --output-sync=target format-check lint lint-api imports types template sizes
-	$(MAKE) --jobs=2 --output-sync=target coverage elsewhere ARGS=--hypothesis-profile=gate
+	$(MAKE) --jobs=3 --output-sync=target coverage elsewhere ARGS=--hypothesis-profile=gate
 
 .PHONY: format
 format: .venv/.dev ## Format the code and sort its imports
@@ -102,15 +102,16 @@ template: .tools/sam/.installed ## Validate the template, as written and as tran
 .PHONY: coverage
 coverage: $(TESTING) ## Run every test and measure what it reaches, worker processes included
 	$(BIN)/coverage erase
-	$(MAKE) measured-system measured-unit
+	$(MAKE) measured-unit measured-system measured-security
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# In two parts that may run side by side.
-.PHONY: measured-system measured-unit
-measured-system: tests := tests/system tests/security tests/faults
+# In parts that may run side by side: each waits for much of its time.
+.PHONY: measured-unit measured-system measured-security
 measured-unit: tests := tests/unit tests/database
-measured-system measured-unit: $(TESTING)
+measured-system: tests := tests/system
+measured-security: tests := tests/security tests/faults
+measured-unit measured-system measured-security: $(TESTING)
 	$(BIN)/coverage run -m pytest $(tests) $(ARGS)
 
 .PHONY: explore
