@@ -67,7 +67,7 @@ def test_to_whom_nothing_is_left_hears_what_was_lost_and_is_disconnected(gateway
     connect(FLORIST, "phone=")
     connect(FLORIST, "laptop=", device_id="laptop")
     connect(PLANNER, "planner=")
-    left = Committed("the answer", (change(PLANNER, revoked=FLORIST),), frozenset({FLORIST}))
+    left = Committed("the answer", (change(PLANNER, revoked=FLORIST),), dismissed=frozenset({FLORIST}))
 
     answer = deliver(left)
 

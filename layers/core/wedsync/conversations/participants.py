@@ -127,7 +127,7 @@ def _left(who: Caller, removal: Statement, user_id: UUID) -> Committed[None]:
     question = (threads_sql.HAS_NOTHING_LEFT, {"user_id": user_id})
     written, revoked, (found,) = transaction(who, removal, _REVOKED, question)
     dismissed = frozenset({user_id} if found["nothing"] else ())
-    return Committed(None, changes(written, revoked), dismissed)
+    return Committed(None, changes(written, revoked), dismissed=dismissed)
 
 
 def _committed(who: Caller, removal: Statement) -> Committed[None]:
