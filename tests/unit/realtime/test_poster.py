@@ -129,6 +129,27 @@ def test_a_silent_connection_costs_no_more_than_the_budget(monkeypatch: pytest.M
     assert outcomes == {"slow": Outcome.FAILED, "a": Outcome.DONE, "b": Outcome.DONE}
 
 
+def test_a_slow_connection_holds_up_none_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poster, "LINES_AT_ONCE", 3)
+    the_others = threading.Semaphore(0)
+
+    def slow_for_one(request: Request) -> bytes:
+        if request.path.endswith("/slow"):
+            assert all(the_others.acquire(timeout=5) for _ in range(59))
+        else:
+            the_others.release()
+        return EMPTY_OK
+
+    with serving(slow_for_one) as stub:
+        monkeypatch.setenv("CALLBACK_URL", stub.url)
+
+        outcomes = poster.post(FRAME, ["slow", *(f"c{n}" for n in range(59))], seconds=5)
+
+    assert len(outcomes) == 60
+    assert set(outcomes.values()) == {Outcome.DONE}
+    assert stub.lines <= 3
+
+
 def test_the_line_of_a_late_answer_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     late = threading.Event()
 
@@ -182,14 +203,14 @@ def test_an_answer_that_came_in_time_counts_though_the_budget_is_spent(
     with serving(lambda _: EMPTY_OK) as stub:
         monkeypatch.setenv("CALLBACK_URL", stub.url)
         poster.post(FRAME, ["warm"], seconds=5)
-        read = wire.Line.read
+        write = wire.Line.write
 
-        def after_a_stall(line: wire.Line, deadline: float) -> wire.Answer:
+        def with_a_stall(line: wire.Line, request: bytes, deadline: float) -> None:
+            write(line, request, deadline)
             while not line.readable():
                 time.sleep(0.001)
-            return read(line, max(deadline, time.monotonic() + poster.GRACE_SECONDS))
 
-        with mock.patch.object(wire.Line, "read", after_a_stall):
+        with mock.patch.object(wire.Line, "write", with_a_stall):
             assert poster.post(FRAME, ["a"], seconds=0) == {"a": Outcome.DONE}
 
 

@@ -93,6 +93,10 @@ class Line:
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
 
+    def fileno(self) -> int:
+        """For `select.poll`."""
+        return self._socket.fileno()
+
     def readable(self) -> bool:
         """Whether something is there to read: an answer, or on an idle line its end."""
         return bool(self._poll.poll(0))

@@ -2,13 +2,14 @@
 
 A frame for many connections is hashed once and costs one HMAC per connection. Requests are written
 to many kept-alive sockets before the first answer is read, so they are in flight together, without
-threads. A push is a hint (R21): whatever goes wrong is an outcome, never an exception.
+threads; whichever answer is there is read first, so that a slow one holds up no other. A push is a
+hint (R21): whatever goes wrong is an outcome, never an exception.
 """
 
 from __future__ import annotations
 
+import select
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from urllib.parse import quote
@@ -69,31 +70,31 @@ def _request_each(
 
 
 class _Flight:
-    """The requests of one frame: as many in the air as there are lines, the oldest is read first."""
+    """The requests of one frame: as many in the air as there are lines, each read when its answer is there."""
 
     def __init__(self, address: Address, deadline: float) -> None:
         self._address = address
         self._deadline = deadline
         self._opening = OPENING_SECONDS
-        self._flying: deque[tuple[Line, str, bytes]] = deque()
+        self._flying: dict[int, tuple[Line, str, bytes]] = {}  # by file descriptor
+        self._answers = select.poll()
         self._outcomes: dict[str, Outcome] = {}
 
     def run(self, requests: Iterator[tuple[str, bytes]]) -> dict[str, Outcome]:
         for connection_id, request in requests:
-            self._launch(connection_id, request)
+            self._write(self._line(), connection_id, request)
         while self._flying:
-            self._land()
+            self._land_some(self._until(), len(self._flying))
         return self._outcomes
 
-    def _launch(self, connection_id: str, request: bytes) -> None:
-        """Write on an idle line, else on one whose answer is here, else on a new one."""
+    def _line(self) -> Line | None:
+        """An idle line, also one whose answer is here by now; None where a new one is to be opened."""
         line = LINES.idle(self._address)
-        while not line and self._flying:
-            if len(self._flying) < LINES_AT_ONCE and not self._flying[0][0].readable():
-                break
-            self._land()
+        if not line and self._flying:
+            full = len(self._flying) >= LINES_AT_ONCE
+            self._land_some(self._until() if full else 0, 1 if full else 0)
             line = LINES.idle(self._address)
-        self._write(line, connection_id, request)
+        return line
 
     def _write(self, line: Line | None, connection_id: str, request: bytes) -> None:
         try:
@@ -107,7 +108,8 @@ class _Flight:
             else:
                 self._outcomes[connection_id] = Outcome.FAILED
         else:
-            self._flying.append((line, connection_id, request))
+            self._flying[line.fileno()] = line, connection_id, request
+            self._answers.register(line.fileno(), select.POLLIN)
 
     def _open(self) -> Line:
         """A new line; the time it takes is not counted as waiting for answers."""
@@ -119,8 +121,22 @@ class _Flight:
             self._opening -= took
             self._deadline += took
 
-    def _land(self) -> None:
-        line, connection_id, request = self._flying.popleft()
+    def _land_some(self, until: float, given_up: int) -> None:
+        """Read the answers that are here, or the first to come until then; if none does, give up so many lines."""
+        left = max(until - time.monotonic(), 0)
+        landing = [number for number, _ in self._answers.poll(left * 1000)]
+        for number in landing:
+            self._land(*self._take(number))
+        for number in [] if landing else [*self._flying][:given_up]:
+            line, connection_id, _ = self._take(number)
+            line.close()
+            self._outcomes[connection_id] = Outcome.FAILED
+
+    def _take(self, number: int) -> tuple[Line, str, bytes]:
+        self._answers.unregister(number)
+        return self._flying.pop(number)
+
+    def _land(self, line: Line, connection_id: str, request: bytes) -> None:
         try:
             answer = line.read(self._until())
         except UnreachableError as error:
