@@ -35,8 +35,8 @@ def test_an_empty_database_gets_the_schema_and_the_first_key(deploy: Deploy, emp
     assert key_ids(empty_database) == [1]
 
 
-def test_a_secret_that_answers_without_a_value_is_empty_too(deploy: Deploy, empty_database: Login) -> None:
-    stack = deploy(empty_database)
+def test_a_secret_that_answers_without_a_value_is_empty_too(deploy: Deploy, keyless_database: Login) -> None:
+    stack = deploy(keyless_database)
     stack.secrets[CONTEXT] = None
 
     answered = stack.run("Create")
@@ -45,8 +45,8 @@ def test_a_secret_that_answers_without_a_value_is_empty_too(deploy: Deploy, empt
     assert stack.context_keys().current == 1
 
 
-def test_a_refusal_of_the_secret_is_no_empty_secret(deploy: Deploy, empty_database: Login) -> None:
-    stack = deploy(empty_database)
+def test_a_refusal_of_the_secret_is_no_empty_secret(deploy: Deploy, keyless_database: Login) -> None:
+    stack = deploy(keyless_database)
     stack.refusal = "AccessDeniedException"
 
     answered = stack.run("Create")
@@ -56,8 +56,8 @@ def test_a_refusal_of_the_secret_is_no_empty_secret(deploy: Deploy, empty_databa
     assert CONTEXT not in stack.secrets
 
 
-def test_a_second_deployment_changes_nothing(deploy: Deploy, empty_database: Login) -> None:
-    stack = deploy(empty_database)
+def test_a_second_deployment_changes_nothing(deploy: Deploy, keyless_database: Login) -> None:
+    stack = deploy(keyless_database)
     first = stack.run("Create")
     stored = dict(stack.secrets)
 
@@ -67,8 +67,8 @@ def test_a_second_deployment_changes_nothing(deploy: Deploy, empty_database: Log
     assert stack.secrets == stored
 
 
-def test_a_raised_key_id_adds_a_key_and_keeps_the_last_one(deploy: Deploy, empty_database: Login) -> None:
-    stack = deploy(empty_database)
+def test_a_raised_key_id_adds_a_key_and_keeps_the_last_one(deploy: Deploy, keyless_database: Login) -> None:
+    stack = deploy(keyless_database)
     stack.run("Create")
     first = stack.context_keys()
 
@@ -77,20 +77,20 @@ def test_a_raised_key_id_adds_a_key_and_keeps_the_last_one(deploy: Deploy, empty
     second = stack.context_keys()
     assert second.current == 2
     assert second.by_id[1] == first.by_id[1]
-    assert key_ids(empty_database) == [1, 2]
+    assert key_ids(keyless_database) == [1, 2]
 
 
-def test_only_two_keys_are_ever_good(deploy: Deploy, empty_database: Login) -> None:
-    stack = deploy(empty_database)
+def test_only_two_keys_are_ever_good(deploy: Deploy, keyless_database: Login) -> None:
+    stack = deploy(keyless_database)
     for key_id in ("1", "2", "3"):
         stack.run("Update", ContextKeyId=key_id)
 
     assert sorted(stack.context_keys().by_id) == [2, 3]
-    assert key_ids(empty_database) == [2, 3]
+    assert key_ids(keyless_database) == [2, 3]
 
 
-def test_a_deployment_that_is_rolled_back_keeps_the_new_key(deploy: Deploy, empty_database: Login) -> None:
-    stack = deploy(empty_database)
+def test_a_deployment_that_is_rolled_back_keeps_the_new_key(deploy: Deploy, keyless_database: Login) -> None:
+    stack = deploy(keyless_database)
     stack.run("Create")
     stack.run("Update", ContextKeyId="2")
     stored = dict(stack.secrets)
@@ -101,8 +101,8 @@ def test_a_deployment_that_is_rolled_back_keeps_the_new_key(deploy: Deploy, empt
     assert stack.secrets == stored
 
 
-def test_a_deletion_is_answered_without_touching_anything(deploy: Deploy, empty_database: Login) -> None:
-    stack = deploy(empty_database)
+def test_a_deletion_is_answered_without_touching_anything(deploy: Deploy, keyless_database: Login) -> None:
+    stack = deploy(keyless_database)
     stack.secrets.clear()
 
     answered = stack.run("Delete")
@@ -112,9 +112,9 @@ def test_a_deletion_is_answered_without_touching_anything(deploy: Deploy, empty_
 
 
 def test_a_changed_setting_changes_the_digest_and_nothing_else_does(
-    deploy: Deploy, empty_database: Login
+    deploy: Deploy, keyless_database: Login
 ) -> None:
-    stack = deploy(empty_database)
+    stack = deploy(keyless_database)
     digests = [
         stack.run("Update", **properties)["Data"]["SettingsDigest"]
         for properties in (
@@ -129,9 +129,9 @@ def test_a_changed_setting_changes_the_digest_and_nothing_else_does(
 
 
 def test_a_failure_is_answered_without_the_login(
-    deploy: Deploy, empty_database: Login, capsys: pytest.CaptureFixture[str]
+    deploy: Deploy, keyless_database: Login, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack = deploy(replace(empty_database, password="planted-canary"))
+    stack = deploy(replace(keyless_database, password="planted-canary"))
     stack.secrets[MASTER] = json.dumps({"username": "nobody", "password": "planted-canary"})
 
     answered = stack.run("Create")
@@ -153,8 +153,8 @@ def test_a_failing_statement_is_named_to_whoever_deploys(deploy: Deploy, empty_d
     assert 'schema "wedsync" already exists' in answered["Reason"]
 
 
-def test_the_answer_is_what_cloudformation_waits_for(deploy: Deploy, empty_database: Login) -> None:
-    stack = deploy(empty_database)
+def test_the_answer_is_what_cloudformation_waits_for(deploy: Deploy, keyless_database: Login) -> None:
+    stack = deploy(keyless_database)
 
     answered = stack.run("Delete")
 
