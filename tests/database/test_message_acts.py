@@ -85,6 +85,8 @@ def test_an_edit_keeps_the_seq_and_the_history(wedding: Database) -> None:
     (before,) = message_acts.history(FLORA, message)["data"]
     assert (before["number"], before["message"], before["edited_by"]) == (1, "Peonies <3", str(ANA.user_id))
     assert log(wedding, thread) == [("created", None), ("edited", 2)]
+    (later,) = replay(FLORA, None, {thread: (change.epoch, 2)}, 10).threads
+    assert later.events == change.events
 
 
 def test_an_edit_that_changes_nothing_leaves_no_event(wedding: Database) -> None:

@@ -14,7 +14,7 @@ HORIZON: Final[LiteralString] = """
 # One row per event, or one without an event for a thread that has none for the caller; walks (thread_id, seq).
 EVENTS: Final[LiteralString] = """
     select m.*, t.id as in_thread, t.last_seq as head_seq, to_jsonb(w.windows) as windows, v.withheld,
-           e.seq, e.kind, e.at, e.actor_id, e.user_id,
+           m.seq as message_seq, e.seq, e.kind, e.at, e.actor_id, e.user_id,
            case when e.kind like 'thread.%%' then e.data || jsonb_build_object('thread', app.thread_facts(t)) else e.data end as data
       from unnest(%(thread_ids)s::uuid[], %(seqs)s::bigint[]) stated (thread_id, seq)
       join communication_threads t on t.id = stated.thread_id
