@@ -32,6 +32,7 @@ TAGS = {
     "scheduled-messages": "Messages that are sent later",
     "me": "The caller, his devices and his counters",
     "realtime": "Tickets for the WebSocket",
+    "sync": "Catching up where no WebSocket gets through",
     "directory": "People, organizations and weddings, as the platform's back end states them",
     "health": "Whether the API answers",
 }
@@ -63,7 +64,7 @@ def document() -> dict[str, Any]:
     """The OpenAPI 3.1 description. Raises SystemExit if a route is not described, or not there."""
     os.environ.setdefault("ALLOWED_ORIGINS", "")
     operations = importlib.import_module("openapi_operations").OPERATIONS
-    _compare(set(operations), _served(importlib.import_module("app").app))
+    _compare(set(operations), _served(importlib.import_module("long_poll").app))
     schemas = _schemas(operations)
     examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
     paths: dict[str, dict[str, Any]] = {}
@@ -124,7 +125,7 @@ def _schemas(operations: dict[Any, Any]) -> dict[str, Any]:
 def _operation(
     method: str, path: str, operation: Any, by_key: dict[Any, Any], shown: dict[str, Any]
 ) -> dict[str, Any]:
-    keyed = method == "POST" and not path.endswith("/messages")
+    keyed = method == "POST" and operation.keyed
     described: dict[str, Any] = {
         "operationId": _name(method, path),
         "summary": operation.summary,

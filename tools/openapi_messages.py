@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from openapi_operation import Operation
+from routes.messages import SentMessage
 
 from wedsync.conversations import (
     cursors,
@@ -32,9 +33,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("POST", "/threads/{thread_id}/messages"): Operation(
         "Send a message; 200 with `duplicate` for a client_msg_id that is known",
-        {201: resources.Message, 200: resources.Message},
+        {201: SentMessage, 200: SentMessage},
         (400, 403, 404, 409, 415, 422),
         body=models.NewMessage,
+        keyed=False,
     ),
     ("GET", "/threads/{thread_id}/pins"): Operation(
         "The pinned messages, the last pinned first", {200: message_acts.Pins, 304: None}, (404,)

@@ -12,7 +12,7 @@ class Operation:
 
     Which every operation with a body, a token or a key may be refused with need not be listed. 304 among the answers
     means `If-None-Match`, 428 among the problems `If-Match`; `located` means that 201 carries `Location`.
-    A body that is not `body_required` may be left out.
+    A body that is not `body_required` may be left out. A POST that is not `keyed` takes no Idempotency-Key.
     """
 
     summary: str
@@ -23,3 +23,4 @@ class Operation:
     query: Any = None
     who: Literal["anybody", "a person", "a service"] = "a person"
     located: bool = False
+    keyed: bool = True

@@ -15,6 +15,8 @@ from typing_extensions import TypedDict
 from wedsync.conversations import search
 from wedsync.identity import directory, directory_models
 from wedsync.notifications import devices, inbox
+from wedsync.realtime.polling import CaughtUp
+from wedsync.realtime.protocol import Poll
 
 
 class Health(TypedDict):
@@ -66,6 +68,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("POST", "/realtime/tickets"): Operation(
         "A one-time ticket for a WebSocket", {201: Ticket}, (400, 403, 415, 422), body=NewTicket
+    ),
+    ("POST", "/sync"): Operation(
+        "What a device missed; with `wait`, as soon as there is something",
+        {200: CaughtUp},
+        (400, 403, 415, 422),
+        body=Poll,
+        keyed=False,
     ),
     ("PUT", "/directory/organizations/{organization_id}"): _put(
         "State an organization", directory_models.Organization, "id"

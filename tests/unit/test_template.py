@@ -84,7 +84,11 @@ def test_every_handler_imports_with_its_own_code_and_layers_only(function: str) 
         ROOT / f".functions/{code.name}-{TAG}",
         *(ROOT / f".layers/{layer.name}-{TAG}" for layer in layers),
     ]
-    module, _, name = written()["Globals"]["Function"]["Handler"].partition(".")
+    stated = {
+        **written()["Globals"]["Function"],
+        **written()["Resources"][function]["Properties"],
+    }
+    module, _, name = stated["Handler"].partition(".")
 
     said = python_alone(f"import {module}; assert callable({module}.{name})", folders)
 

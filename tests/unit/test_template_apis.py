@@ -46,7 +46,7 @@ def test_two_way_routes_and_no_others_have_a_response() -> None:
     assert answered == {r["RouteKey"] for r in routes.values() if "RouteResponseSelectionExpression" in r}
 
 
-def test_only_connect_and_the_proxy_route_ask_the_authorizer() -> None:
+def test_who_connects_or_asks_for_anything_but_health_passes_the_authorizer() -> None:
     asked = {
         r.properties["RouteKey"]
         for r in resources("AWS::ApiGatewayV2::Route")
@@ -63,6 +63,8 @@ def test_only_connect_and_the_proxy_route_ask_the_authorizer() -> None:
     assert secured == {
         ("/health", "get"): ["NONE"],
         ("/{proxy+}", "options"): ["NONE"],
+        ("/sync", "options"): ["NONE"],
+        ("/sync", "post"): ["Bearer"],
         ("/{proxy+}", "x-amazon-apigateway-any-method"): ["Bearer"],
     }
 

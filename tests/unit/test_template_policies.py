@@ -117,6 +117,7 @@ def test_each_function_may_do_what_it_does_and_nothing_else() -> None:
 
     kick = {("sqs:SendMessage", queue) for queue in ("EventsQueue", "EventsEmergencyQueue")}
 
+    assert allowed("PollFunction") == database
     assert allowed("RestFunction") == database | push | kick | {("dynamodb:PutItem", "ConnectionsTable")}
     redeem = {("dynamodb:DeleteItem", "ConnectionsTable")}
     assert allowed("WebsocketFunction") == database | push | kick | redeem

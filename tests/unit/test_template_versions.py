@@ -31,11 +31,13 @@ def test_a_changed_layer_publishes_every_function_anew(changed: Path) -> None:
 
 
 def test_a_changed_function_publishes_only_itself(changed: Path) -> None:
-    changed.write_text(TEMPLATE.read_text().replace("CodeUri: functions/rest", "CodeUri: functions/rest-2"))
+    changed.write_text(
+        TEMPLATE.read_text().replace("CodeUri: functions/websocket", "CodeUri: functions/websocket-2")
+    )
 
     published = versions(expand(changed, {})) - versions(transformed())
 
-    assert [name.partition("Version")[0] for name in published] == ["RestFunction"]
+    assert [name.partition("Version")[0] for name in published] == ["WebsocketFunction"]
 
 
 def test_a_changed_layer_of_one_channel_publishes_only_who_uses_it(changed: Path) -> None:

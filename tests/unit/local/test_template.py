@@ -70,7 +70,13 @@ def test_the_clients_of_providers_talk_to_the_stand_ins(template: Template) -> N
 
 
 def test_only_functions_that_somebody_waits_for_are_kept_warm(template: Template) -> None:
-    assert template.awaited == {"RestFunction", "WebsocketFunction", "AuthorizerFunction", "MigrateFunction"}
+    assert template.awaited == {
+        "RestFunction",
+        "PollFunction",
+        "WebsocketFunction",
+        "AuthorizerFunction",
+        "MigrateFunction",
+    }
 
 
 def test_rest_routes_know_their_function_and_who_must_be_let_in(template: Template) -> None:

@@ -54,7 +54,7 @@ class Log:
                 shown.append({"seq": event["seq"], "to_seq": event["seq"], "kind": "void"})
         more = len(self.events) > after + LIMIT
         found = ThreadReplay(THREAD, "a1", len(self.events), tuple(shown), more, None)
-        return [*sync.frames(Replay((found,), (), (), None, "token"), "c1")]
+        return [*sync.frames(Replay((found,), (), (), None, "token", ""), "c1")]
 
 
 class Client:

@@ -48,7 +48,7 @@ class Log:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *threads: ThreadReplay) -> None:
         self.asked: list[Any] = []
-        self.found = Replay(threads, (CHANGED,), (LOST,), None, "new")
+        self.found = Replay(threads, (CHANGED,), (LOST,), None, "new", "")
         self.lagging_when_read: list[bool] = []
         monkeypatch.setattr(sync, "replay", self._replay)
 

@@ -49,7 +49,7 @@ class ThreadReplay:
 class Replay:
     """An answer to sync. `since` is to be handed back next time, once all of this has been taken in.
 
-    `inbox_head`: id of the newest notification.
+    `inbox_head`: id of the newest notification; `snapshot`: what was committed when all of this was read.
     """
 
     threads: tuple[ThreadReplay, ...]
@@ -57,6 +57,7 @@ class Replay:
     gone: tuple[UUID, ...]
     inbox_head: UUID | None
     since: str
+    snapshot: str
 
 
 def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int]], limit: int) -> Replay:
@@ -94,7 +95,15 @@ def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int
         tuple(sorted(lost)),
         newest[0]["id"] if newest else None,
         signed.encode("since", [epoch, xmin]),
+        head[0]["snapshot"],
     )
+
+
+def has_changed(who: Caller, since: Replay) -> bool:
+    """Whether a sync would list more than it did; one small question, exact to the transaction."""
+    known = {"snapshot": since.snapshot, "inbox_head": since.inbox_head}
+    ((found,),) = transaction(who, (replay_sql.HAS_CHANGED, known))
+    return found["changed"]
 
 
 def _token(since: str | None) -> tuple[str | None, int | None]:

@@ -8,7 +8,7 @@ from wedsync.conversations.threads_sql import CHANGED_THREAD
 
 # The horizon comes first: whatever commits later is found again by the next sync (R19).
 HORIZON: Final[LiteralString] = """
-    select app.epoch() as epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin
+    select app.epoch() as epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin, pg_current_snapshot()::text as snapshot
 """
 
 # One row per event, or one without an event for a thread that has none for the caller; walks (thread_id, seq).
@@ -53,4 +53,19 @@ INBOX_HEAD: Final[LiteralString] = "select id from inbox_items order by created_
 
 GONE: Final[LiteralString] = """
     select thread_id from thread_revocations where user_id = (select app.user_id()) and changed_xid >= %(since)s
+"""
+
+# Whether CHANGED, GONE or INBOX_HEAD would answer more than in that snapshot; asked about once a second while somebody waits.
+HAS_CHANGED: Final[LiteralString] = """
+    select exists (
+               select from (select changed_xid from communication_threads
+                             union all
+                            select changed_xid from thread_participants where user_id = (select app.user_id())
+                             union all
+                            select changed_xid from thread_access where user_id = (select app.user_id())
+                             union all
+                            select changed_xid from thread_revocations where user_id = (select app.user_id())) mine
+                where changed_xid >= pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::bigint
+                  and not pg_visible_in_snapshot(changed_xid::text::xid8, %(snapshot)s::pg_snapshot))
+        or (select id from inbox_items order by created_at desc, id desc limit 1) is distinct from %(inbox_head)s::uuid as changed
 """

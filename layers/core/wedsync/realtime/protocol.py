@@ -22,6 +22,7 @@ FRAME_BYTES = 28_000  # of UTF-8, either way: API Gateway cuts and bills at 32 K
 MAX_BATCH = 20
 MAX_CURSORS = 200
 MAX_EVENTS = 300
+MAX_WAIT = 20  # seconds; API Gateway gives an answer 29
 
 CorrelationId = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
 
@@ -33,14 +34,25 @@ class ClientFrame(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Sync(ClientFrame):
+class Wanted(ClientFrame):
+    """What a device has: the token of its last sync, and how far it is in each thread."""
+
+    since: str | None = Field(default=None, max_length=500)
+    cursors: dict[Id, Cursor] = Field(default={}, max_length=MAX_CURSORS)
+    limit: int = Field(default=MAX_EVENTS, ge=1, le=MAX_EVENTS, strict=True)
+
+
+class Sync(Wanted):
     """Catch up: the first frame of a connection, after every gap, and every 120 s (R19)."""
 
     action: Literal["sync"]
     id: CorrelationId
-    since: str | None = Field(default=None, max_length=500)
-    cursors: dict[Id, Cursor] = Field(default={}, max_length=MAX_CURSORS)
-    limit: int = Field(default=MAX_EVENTS, ge=1, le=MAX_EVENTS, strict=True)
+
+
+class Poll(Wanted):
+    """Catch up over REST; `wait` so many seconds for something new, if there is a `since` to measure it by."""
+
+    wait: int = Field(default=0, ge=0, le=MAX_WAIT, strict=True)
 
 
 class Send(ClientFrame):
