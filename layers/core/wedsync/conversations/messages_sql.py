@@ -109,14 +109,4 @@ CURSORS: Final[LiteralString] = """
      where t.id = %(thread_id)s
 """
 
-# Of all the caller's threads; walks thread_messages (thread_id, seq) from his cursor on.
-UNREAD: Final[LiteralString] = """
-    with mine as materialized (select app.unread_threads() as ids)
-    select (select coalesce(sum(u.unread), 0)::bigint from mine, app.unread_counts(mine.ids) u) as messages,
-           (select cardinality(mine.ids) from mine) as threads,
-           (select count(*) from message_acks a join thread_messages m on m.id = a.message_id
-             where a.user_id = (select app.user_id()) and a.acked_at is null
-               and m.deleted_at is null and m.retracted_at is null) as acknowledgements,
-           (select count(*) from scheduled_messages s
-             where s.author_id = (select app.user_id()) and s.status = 'needs_attention') as scheduled
-"""
+UNREAD: Final[LiteralString] = "select messages, threads, acknowledgements, scheduled from app.waiting()"

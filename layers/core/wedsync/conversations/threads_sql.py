@@ -4,59 +4,25 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-# The caller's own place in each thread of `page`.
-_ME: Final[LiteralString] = """
+ONE: Final[LiteralString] = "select * from app.threads(array[%(thread_id)s::uuid])"
+
+# The thread that CREATE made, or the one it found.
+MADE: Final[LiteralString] = """
+    select * from app.threads(array(
+        select id from communication_threads
+         where id = %(id)s or (wedding_id = %(wedding_id)s and natural_key = %(natural_key)s)
+         order by id = %(id)s desc, created_at, id limit 1))
+"""
+
+PAGE: Final[LiteralString] = "select * from app.threads(app.thread_page(%(asked)s, %(limit)s + 1))"
+
+# Follows a CTE `page` of threads.
+CHANGED_THREAD: Final[LiteralString] = """
+    select t.id as thread_id, (select app.epoch()) as epoch, t.last_seq as head_seq,
            me.role, me.permissions, me.read_seq, me.delivered_seq, me.muted_until, me.snoozed_until, me.pinned_at, me.marked_unread, me.windows
       from page t
       join app.places(array(select id from page)) me on me.thread_id = t.id
 """
-
-_COLUMNS: Final[LiteralString] = (
-    """
-    select t.id, o.organization_id, t.wedding_id, t.natural_key, t.subject, t.thread_type, t.status, t.status_reason, t.priority_level,
-           t.visibility, t.surprise, t.wedding_context, t.metadata, t.version, t.created_by, t.created_at, t.updated_at, t.last_seq,
-           (select app.epoch()) as epoch, t.last_activity_at, o.wedding_date, coalesce(u.unread, 0) as unread_count,"""
-    + _ME
-    + """
-      join weddings o on o.id = t.wedding_id
-      left join app.unread_counts(array(select id from page)) u on u.thread_id = t.id
-"""
-)
-
-ONE: Final[LiteralString] = (
-    """
-    with page as materialized (
-        select * from communication_threads where id = %(thread_id)s
-    )"""
-    + _COLUMNS
-)
-
-# The thread that CREATE made, or the one it found.
-MADE: Final[LiteralString] = (
-    """
-    with page as materialized (
-        select * from communication_threads
-         where id = %(id)s or (wedding_id = %(wedding_id)s and natural_key = %(natural_key)s)
-         order by id = %(id)s desc, created_at, id limit 1
-    )"""
-    + _COLUMNS
-)
-
-# Follows a CTE `page` of threads.
-CHANGED_THREAD: Final[LiteralString] = (
-    " select t.id as thread_id, (select app.epoch()) as epoch, t.last_seq as head_seq," + _ME
-)
-
-PAGE: Final[LiteralString] = (
-    """
-    with found as materialized (
-        select app.thread_page(%(asked)s, %(limit)s + 1) as ids
-    ), page as materialized (
-        select * from communication_threads where id = any ((select ids from found)::uuid[])
-    )"""
-    + _COLUMNS
-    + " order by array_position((select ids from found), t.id)"
-)
 
 CREATE: Final[LiteralString] = """
     select made.*, app.keep_answer(made.thread_id, case when made.seq is null then 200 end)
