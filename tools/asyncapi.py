@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "core"))
 
 from wedsync.identity.tickets import DEVICE_ID, LIFETIME_SECONDS
-from wedsync.realtime import protocol
+from wedsync.realtime import hint_frames, protocol
 
 TARGET = Path(__file__).parents[1] / "docs" / "asyncapi.yaml"
 CHANNEL = "socket"
@@ -27,6 +27,8 @@ FROM_CLIENTS: dict[str, type] = {
     "send": protocol.Send,
     "ack": protocol.Ack,
     "read": protocol.Read,
+    "focus": hint_frames.Focus,
+    "typing": hint_frames.Typing,
     "auth": protocol.Auth,
     "ping": protocol.Ping,
 }
@@ -38,6 +40,10 @@ TO_CLIENTS: dict[str, type] = {
     "auth_ok": protocol.AuthOkFrame,
     "auth_expiring": protocol.AuthExpiringFrame,
     "access": protocol.AccessFrame,
+    "receipt": hint_frames.ReceiptFrame,
+    "others_typing": hint_frames.TypingFrame,
+    "presence": hint_frames.PresenceFrame,
+    "me": hint_frames.MeFrame,
     "notification": protocol.NotificationFrame,
     "bye": protocol.ByeFrame,
     "error": protocol.ErrorFrame,
@@ -48,10 +54,12 @@ REPLIES = {
     "send": ("sent", "error", "bye"),
     "ack": ("error", "bye"),
     "read": ("error", "bye"),
+    "focus": ("error", "bye"),
+    "typing": ("error", "bye"),
     "auth": ("auth_ok", "error", "bye"),
     "ping": ("pong",),
 }
-PUSHED = ("events", "access", "notification", "bye")
+PUSHED = ("events", "access", "receipt", "others_typing", "presence", "me", "notification", "bye")
 
 DESCRIPTION = f"""\
 The WebSocket of WedSync Threads, sub-protocol `{protocol.SUBPROTOCOL}`. Frames are JSON text of at most

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from wedsync.conversations import cursors, messages
-from wedsync.realtime import broadcast, frames, sessions, sync
+from wedsync.realtime import broadcast, frames, presence, receipts, sessions, sync
+from wedsync.realtime.hint_frames import Focus, Typing
 from wedsync.realtime.protocol import Ack, Auth, Read, Send, Sync, encode
 from wedsync.realtime.sessions import Session
 
@@ -34,13 +35,30 @@ def _auth(session: Session, body: str) -> bytes | None:
 
 def _ack(session: Session, body: str) -> None:
     asked = frames.parse(Ack, body)
-    cursors.acknowledge(session.principal, asked.epoch, asked.cursors)
+    receipts.deliver(cursors.acknowledge(session.principal, asked.epoch, asked.cursors))
 
 
 def _read(session: Session, body: str) -> None:
     asked = frames.parse(Read, body)
-    cursors.read(session.principal, asked.thread_id, asked.epoch, asked.seq)
+    moved = cursors.read(session.principal, asked.thread_id, asked.epoch, asked.seq)
+    receipts.deliver(moved, session.connection)
 
 
-ACTIONS: Mapping[str, Action] = {"sync": _sync, "send": _send, "auth": _auth, "ack": _ack, "read": _read}
+def _focus(session: Session, body: str) -> None:
+    presence.focus(session, frames.parse(Focus, body).thread_id)
+
+
+def _typing(session: Session, body: str) -> None:
+    presence.types(session, frames.parse(Typing, body).thread_id)
+
+
+ACTIONS: Mapping[str, Action] = {
+    "sync": _sync,
+    "send": _send,
+    "auth": _auth,
+    "ack": _ack,
+    "read": _read,
+    "focus": _focus,
+    "typing": _typing,
+}
 TWO_WAY = {"send", "auth"}  # their routes have a response: what the function returns is the answer

@@ -279,11 +279,11 @@ def test_cursors_only_rise_and_only_in_their_epoch(wedding: Database) -> None:
         say(ANA, thread)
     epoch = threads.get(FLORA, thread)["epoch"]
 
-    assert cursors.read(FLORA, thread, epoch, 3)["unread_count"] == 1
-    assert cursors.read(FLORA, thread, epoch, 2)["read_seq"] == 3
-    assert cursors.read(FLORA, thread, "another", 4)["read_seq"] == 3
-    assert cursors.delivered(FLORA, thread, epoch, 99)["delivered_seq"] == 4
-    assert cursors.read(FLORA, thread, epoch, 99)["unread_count"] == 0
+    assert cursors.read(FLORA, thread, epoch, 3).answer["unread_count"] == 1
+    assert cursors.read(FLORA, thread, epoch, 2).answer["read_seq"] == 3
+    assert cursors.read(FLORA, thread, "another", 4).answer["read_seq"] == 3
+    assert cursors.delivered(FLORA, thread, epoch, 99).answer["delivered_seq"] == 4
+    assert cursors.read(FLORA, thread, epoch, 99).answer["unread_count"] == 0
 
 
 def test_pages_of_messages_walk_both_ways(wedding: Database) -> None:

@@ -139,7 +139,7 @@ def test_a_thread_marked_unread_is_unread_until_it_is_read(wedding: Database) ->
     assert (marked["marked_unread"], marked["read_seq"], marked["unread_count"]) == (True, 2, 0)
     assert cursors.unread(FLORA)["threads"] == before["threads"] + 1
     assert threads.get(FLORA, thread)["me"]["marked_unread"]
-    assert not cursors.read(FLORA, thread, epoch, 2)["marked_unread"]
+    assert not cursors.read(FLORA, thread, epoch, 2).answer["marked_unread"]
     assert cursors.unread(FLORA) == before
     with pytest.raises(NotFound):
         cursors.mark_unread(CARLO, thread)

@@ -51,7 +51,7 @@ def test_history_is_what_was_granted_on_every_door(thread: UUID, history: Any, f
     visible = {text for text, seq in seqs.items() if seq >= first}
     assert set(texts(PHIL, thread)) == visible
     assert threads.get(PHIL, thread)["unread_count"] == len(visible)
-    assert cursors.read(PHIL, thread, epoch, 0)["unread_count"] == len(visible)
+    assert cursors.read(PHIL, thread, epoch, 0).answer["unread_count"] == len(visible)
     assert len(threads.page(PHIL, ThreadQuery(unread=True))["data"]) >= 1
     for word, text in (("peonies", "white peonies"), ("dahlias", "dahlias"), ("tulips", "tulips")):
         found = search.page(PHIL, SearchQuery(q=word, thread_id=thread))["data"]

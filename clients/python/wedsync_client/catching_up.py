@@ -73,7 +73,7 @@ class CatchingUp:
         }
 
     def is_whole(self, frame: Frame, now: float) -> bool:
-        """Whether this `synced` frame completes the answer. If a part before its end is missing, it is asked for anew."""
+        """Whether this `synced` frame completes the answer. If not, but its end is here, it is asked for anew."""
         self._parts.add(frame["part"])
         self._last = self._last if frame["more"] else frame
         if self._last and len(self._parts) < self._last["part"]:

@@ -13,6 +13,7 @@ from wedsync.conversations.models import Cursor, NewThread, ThreadQuery
 from wedsync.conversations.resources import Thread
 from wedsync.platform.context import Caller
 from wedsync.platform.ids import parse_uuid
+from wedsync.realtime import hints, receipts
 from wedsync.realtime.broadcast import deliver
 
 router = APIGatewayRouter()
@@ -49,15 +50,19 @@ def get_thread(thread_id: str) -> Response[str]:
 @router.put("/threads/<thread_id>/read")
 def mark_read(thread_id: str) -> Response[str]:
     stated = body(router, Cursor)
-    return answer(200, cursors.read(principal(router), parse_uuid(thread_id), stated.epoch, stated.seq))
+    moved = cursors.read(principal(router), parse_uuid(thread_id), stated.epoch, stated.seq)
+    return answer(200, receipts.deliver(moved))
 
 
 @router.put("/threads/<thread_id>/delivered")
 def mark_delivered(thread_id: str) -> Response[str]:
     stated = body(router, Cursor)
-    return answer(200, cursors.delivered(principal(router), parse_uuid(thread_id), stated.epoch, stated.seq))
+    moved = cursors.delivered(principal(router), parse_uuid(thread_id), stated.epoch, stated.seq)
+    return answer(200, receipts.deliver(moved))
 
 
 @router.put("/threads/<thread_id>/unread")
 def mark_unread(thread_id: str) -> Response[str]:
-    return answer(200, cursors.mark_unread(principal(router), parse_uuid(thread_id)))
+    place = cursors.mark_unread(principal(router), parse_uuid(thread_id))
+    hints.tell_devices(principal(router).user_id, parse_uuid(thread_id), "place")
+    return answer(200, place)

@@ -119,8 +119,12 @@ def test_ack_and_read_have_no_answer(
     app: ModuleType, posted: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(cursors, "acknowledge", lambda who, *asks: asked.append(("ack", *asks)))
-    monkeypatch.setattr(cursors, "read", lambda who, *asks: asked.append(("read", *asks)))
+
+    def moving(name: str) -> Any:
+        return lambda who, *asks: asked.append((name, *asks)) or cursors.Moved(None, ())
+
+    monkeypatch.setattr(cursors, "acknowledge", moving("ack"))
+    monkeypatch.setattr(cursors, "read", moving("read"))
 
     answers = [app.handler(event(name), None) for name in ("ack", "read")]
 

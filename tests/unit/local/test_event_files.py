@@ -23,7 +23,8 @@ GOLDEN = {
     "websocket-connect": "socket_connect",
     "websocket-disconnect": "socket_disconnect",
     **{
-        f"websocket-{route}": "socket_message" for route in ("ack", "auth", "read", "send", "sync", "unknown")
+        f"websocket-{route}": "socket_message"
+        for route in ("ack", "auth", "focus", "typing", "read", "send", "sync", "unknown")
     },
 }
 

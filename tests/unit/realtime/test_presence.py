@@ -1,23 +1,69 @@
-"""Who looks at a thread, by what the table of connections knows."""
+"""Who looks at a thread and who types there: what the table of connections knows of it, and who is told."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.fixtures.stub_server import answer, serving
-from wedsync.realtime import connections, presence
+from tests.unit.realtime.conftest import Gateway
+from wedsync.conversations import company, cursors
+from wedsync.identity.principals import Principal
+from wedsync.platform.errors import Unavailable
+from wedsync.realtime import attention, connections, hints, presence
 from wedsync.realtime.connections import Connection
+from wedsync.realtime.sessions import Session
 
-FLORIST, PLANNER = uuid4(), uuid4()
+BRIDE, FLORIST, PLANNER, STRANGER = uuid4(), uuid4(), uuid4(), uuid4()
 ROSES, CAKE = uuid4(), uuid4()
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not decide what arrives."""
+    monkeypatch.setattr(hints, "SECONDS", 5)
+    monkeypatch.setattr(connections, "WRITE_SECONDS", 5)
+
+
+@pytest.fixture
+def writers(monkeypatch: pytest.MonkeyPatch) -> dict[UUID, set[UUID]]:
+    """Who may write in which thread, as the database would say; it keeps each other company."""
+    people = {ROSES: {BRIDE, FLORIST, PLANNER}, CAKE: {BRIDE, PLANNER}}
+
+    def of_writer(who: Principal, thread_id: UUID) -> frozenset[UUID]:
+        return frozenset(people[thread_id]) if who.user_id in people[thread_id] else frozenset()
+
+    def of(who: Principal, threads: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
+        return {each: of_writer(who, each) for each in threads}
+
+    monkeypatch.setattr(company, "of_writer", of_writer)
+    monkeypatch.setattr(company, "of", of)
+    return people
+
+
+def speaking(connection: Connection, at: float | None = None) -> Session:
+    who = Principal(connection.user_id, "user", frozenset(), connection.expires_at)
+    return Session(who, connection, time.time() if at is None else at)
+
+
+def looking(user_id: UUID, thread_id: UUID | None, device_id: str = "phone") -> Connection:
+    made = connected(user_id, device_id)
+    connections.keep_focus(made, thread_id, time.time())
+    return made
+
+
+def people(frame: Any) -> set[UUID]:
+    return {UUID(each) for each in frame["user_ids"]}
+
+
 def connected(user_id: UUID, device_id: str = "phone") -> Connection:
-    made = connections.opened(user_id, device_id, f"{device_id}=", int(time.time()) + 3600)
+    name = f"{device_id} of {user_id}"
+    made = connections.opened(user_id, device_id, name, int(time.time()) + 3600)
     connections.register(made)
     return made
 
@@ -50,7 +96,7 @@ def test_focus_ends(ended: str) -> None:
         case "looks elsewhere":
             connections.keep_focus(phone, None, time.time())
         case "not confirmed":
-            connections.keep_focus(phone, ROSES, time.time() - presence.FOCUS_SECONDS)
+            connections.keep_focus(phone, ROSES, time.time() - attention.FOCUS_SECONDS)
         case "lagging":
             connections.mark_lagging(phone)
         case _:
@@ -85,3 +131,144 @@ def test_nobody_is_focused_while_the_table_cannot_tell(monkeypatch: pytest.Monke
         monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
 
         assert presence.focused(ROSES, [FLORIST]) == set()
+
+
+@pytest.mark.usefixtures("table", "writers")
+def test_who_comes_and_who_is_there_hear_who_is_here(gateway: Gateway) -> None:
+    planner, bride, elsewhere = (
+        looking(PLANNER, ROSES),
+        looking(BRIDE, ROSES),
+        looking(BRIDE, None, "laptop"),
+    )
+    florist = connected(FLORIST)
+    stranger = looking(STRANGER, ROSES)
+
+    presence.focus(speaking(florist), ROSES)
+
+    for each in (planner, bride, florist):
+        (frame,) = gateway.frames[each.connection_id]
+        assert (frame["type"], frame["thread_id"], frame["ttl"]) == ("presence", str(ROSES), 30)
+        assert people(frame) == {PLANNER, BRIDE, FLORIST}
+    assert [gateway.frames[each.connection_id] for each in (elsewhere, stranger)] == [[], []]
+
+
+@pytest.mark.usefixtures("table", "writers")
+def test_who_turns_to_another_thread_leaves_the_one_and_comes_to_the_other(gateway: Gateway) -> None:
+    bride, planner = looking(BRIDE, ROSES), looking(PLANNER, CAKE)
+    comes = looking(PLANNER, ROSES, "laptop")
+
+    presence.focus(speaking(comes), CAKE)
+
+    assert [people(frame) for frame in gateway.frames[bride.connection_id]] == [{BRIDE}]
+    assert [people(frame) for frame in gateway.frames[planner.connection_id]] == [{PLANNER}]
+    assert [frame["thread_id"] for frame in gateway.frames[comes.connection_id]] == [str(CAKE)]
+
+
+@pytest.mark.usefixtures("table", "writers")
+def test_who_goes_on_looking_is_told_of_every_twenty_seconds(gateway: Gateway) -> None:
+    phone = connected(FLORIST)
+    began = phone.connected_at
+
+    for second in range(0, 60, 4):
+        presence.focus(speaking(phone, began + second), ROSES)
+
+    assert len(gateway.frames[phone.connection_id]) == 3
+
+
+@pytest.mark.usefixtures("table", "writers")
+def test_who_was_silent_for_ten_seconds_comes_anew(gateway: Gateway) -> None:
+    phone = connected(FLORIST)
+
+    for second in (0, 10):
+        presence.focus(speaking(phone, phone.connected_at + second), ROSES)
+
+    assert len(gateway.frames[phone.connection_id]) == 2
+
+
+@pytest.mark.usefixtures("table")
+def test_who_looks_at_what_he_does_not_see_is_not_here(
+    gateway: Gateway, writers: dict[UUID, set[UUID]]
+) -> None:
+    bride, florist = looking(BRIDE, ROSES), connected(FLORIST)
+    writers[ROSES] -= {FLORIST}
+
+    presence.focus(speaking(florist), ROSES)
+
+    assert gateway.frames == {}
+    presence.focus(speaking(bride, time.time() + 30), ROSES)
+    assert [people(frame) for frame in gateway.frames[bride.connection_id]] == [{BRIDE}]
+
+
+@pytest.mark.usefixtures("table", "writers")
+def test_typing_is_heard_by_others_who_look_or_never_said_where(gateway: Gateway) -> None:
+    bride, own, florist = looking(BRIDE, ROSES), looking(FLORIST, ROSES, "laptop"), connected(FLORIST)
+    silent, elsewhere = connected(PLANNER), looking(PLANNER, CAKE, "laptop")
+
+    presence.types(speaking(florist), ROSES)
+
+    told = {"type": "typing", "thread_id": str(ROSES), "user_id": str(FLORIST), "ttl": 6}
+    assert [gateway.frames[each.connection_id] for each in (bride, silent)] == [[told], [told]]
+    assert [gateway.frames[each.connection_id] for each in (own, florist, elsewhere)] == [[], [], []]
+
+
+@pytest.mark.usefixtures("table", "writers")
+def test_typing_is_passed_on_once_in_three_seconds_whatever_the_device(gateway: Gateway) -> None:
+    bride, phone, laptop = looking(BRIDE, ROSES), connected(FLORIST), connected(FLORIST, "laptop")
+    now = time.time()
+
+    for device, moment in ((phone, now), (phone, now + 1), (laptop, now + 2), (laptop, now + 3)):
+        presence.types(speaking(device, moment), ROSES)
+
+    assert len(gateway.frames[bride.connection_id]) == 2
+
+
+@pytest.mark.usefixtures("table", "writers")
+def test_typing_that_comes_late_or_from_who_may_not_write_is_passed_on_to_nobody(gateway: Gateway) -> None:
+    looking(BRIDE, CAKE)
+
+    presence.types(speaking(connected(PLANNER), time.time() - 1.5), CAKE)
+    presence.types(speaking(connected(FLORIST)), CAKE)
+    presence.types(speaking(connections.opened(BRIDE, "never", "never=", 2**40)), CAKE)
+
+    assert gateway.frames == {}
+
+
+@pytest.mark.usefixtures("table")
+def test_without_the_database_hints_are_dropped_and_focus_is_kept(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: object) -> frozenset[UUID]:
+        raise Unavailable
+
+    monkeypatch.setattr(company, "of", down)
+    monkeypatch.setattr(company, "of_writer", down)
+    florist = connected(FLORIST)
+
+    presence.focus(speaking(florist), ROSES)
+    presence.types(speaking(florist), ROSES)
+
+    assert gateway.frames == {}
+    assert presence.focused(ROSES, [FLORIST]) == {FLORIST}
+
+
+@pytest.mark.usefixtures("table", "writers")
+def test_a_receipt_that_is_owed_is_told_with_the_next_focus_once(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bride, florist = looking(BRIDE, ROSES), looking(FLORIST, ROSES)
+    asked: list[UUID] = []
+
+    def receipt(_: Principal, thread_id: UUID) -> cursors.Moved[None]:
+        asked.append(thread_id)
+        return cursors.Moved(None, (cursors.Receipt(thread_id, FLORIST, 9, 9, frozenset({BRIDE, FLORIST})),))
+
+    monkeypatch.setattr(cursors, "receipt", receipt)
+    attention.owe(florist, ROSES)
+
+    presence.focus(speaking(florist), ROSES)
+    presence.focus(speaking(florist), ROSES)
+
+    assert asked == [ROSES]
+    for each in (bride, florist):
+        told = [frame for frame in gateway.frames[each.connection_id] if frame["type"] == "receipt"]
+        assert [frame["read_seq"] for frame in told] == [9]

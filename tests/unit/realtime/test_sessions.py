@@ -30,7 +30,12 @@ def request(
         "device_id": device_id,
     }
     connected_at = int((time.time() - age) * 1000)
-    return {"connectionId": connection_id, "connectedAt": connected_at, "authorizer": context}
+    return {
+        "connectionId": connection_id,
+        "connectedAt": connected_at,
+        "requestTimeEpoch": connected_at,
+        "authorizer": context,
+    }
 
 
 def ticket(user_id: UUID = PLANNER, device_id: str = "phone", scope: str = "", expires_in: int = 3600) -> str:

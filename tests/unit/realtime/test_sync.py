@@ -66,7 +66,7 @@ def phone(table: None) -> Connection:
 
 
 def session(connection: Connection) -> Session:
-    return Session(Principal(PHOTOGRAPHER, "user", frozenset(), FOREVER), connection)
+    return Session(Principal(PHOTOGRAPHER, "user", frozenset(), FOREVER), connection, time.time())
 
 
 def test_a_sync_is_answered_thread_by_thread_and_synced_comes_last(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from typing_extensions import TypedDict
 
 from wedsync.conversations import messages_sql
 from wedsync.platform.context import Caller
-from wedsync.platform.db import Statement, transaction
+from wedsync.platform.db import Rows, Statement, transaction
 from wedsync.platform.errors import Forbidden, NotFound
+
+A = TypeVar("A")
 
 
 class Cursors(TypedDict):
@@ -24,6 +27,25 @@ class Cursors(TypedDict):
     delivered_seq: int
     unread_count: int
     marked_unread: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How far a person has got in a thread, and who is told so; None: others were told less than a second ago (R2)."""
+
+    thread_id: UUID
+    user_id: UUID
+    delivered_seq: int
+    read_seq: int
+    people: frozenset[UUID] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Generic[A]):
+    """The answer of a move of cursors that is committed, and what it means for others."""
+
+    answer: A
+    receipts: tuple[Receipt, ...]
 
 
 class Unread(TypedDict):
@@ -52,10 +74,10 @@ def mark_unread(who: Caller, thread_id: UUID) -> Cursors:
 
     Raises NotFound, Forbidden for an implicit host.
     """
-    return _moved(who, thread_id, (messages_sql.MARK_UNREAD, {"thread_id": thread_id}))
+    return _moved(who, thread_id, (messages_sql.MARK_UNREAD, {"thread_id": thread_id})).answer
 
 
-def read(who: Caller, thread_id: UUID, epoch: str, seq: int) -> Cursors:
+def read(who: Caller, thread_id: UUID, epoch: str, seq: int) -> Moved[Cursors]:
     """The person has seen everything up to `seq`. A foreign epoch changes nothing, a seq beyond the head is the head.
 
     Raises NotFound, Forbidden for an implicit host, who has no cursors.
@@ -63,28 +85,35 @@ def read(who: Caller, thread_id: UUID, epoch: str, seq: int) -> Cursors:
     return _moved(who, thread_id, (messages_sql.READ, _values(epoch, {thread_id: seq})))
 
 
-def delivered(who: Caller, thread_id: UUID, epoch: str, seq: int) -> Cursors:
+def delivered(who: Caller, thread_id: UUID, epoch: str, seq: int) -> Moved[Cursors]:
     """A device has stored everything up to `seq`; otherwise as `read`."""
     return _moved(who, thread_id, (messages_sql.DELIVERED, _values(epoch, {thread_id: seq})))
 
 
-def acknowledge(who: Caller, epoch: str, cursors: Mapping[UUID, int]) -> None:
+def acknowledge(who: Caller, epoch: str, cursors: Mapping[UUID, int]) -> Moved[None]:
     """`delivered` for many threads at once; threads that the caller is not in are passed over."""
-    transaction(who, (messages_sql.DELIVERED, _values(epoch, cursors)))
+    (moved,) = transaction(who, (messages_sql.DELIVERED, _values(epoch, cursors)))
+    return Moved(None, _receipts(moved))
+
+
+def receipt(who: Caller, thread_id: UUID) -> Moved[None]:
+    """Where the caller is by now, for those who were not told at the time; nothing in a thread that he is not in."""
+    (told,) = transaction(who, (messages_sql.RECEIPT, {"thread_id": thread_id}))
+    return Moved(None, _receipts(told))
 
 
 def _values(epoch: str, cursors: Mapping[UUID, int]) -> dict[str, Any]:
     return {"epoch": epoch, "thread_ids": list(cursors), "seqs": list(cursors.values())}
 
 
-def _moved(who: Caller, thread_id: UUID, move: Statement) -> Cursors:
-    _, rows = transaction(who, move, (messages_sql.CURSORS, {"thread_id": thread_id}))
+def _moved(who: Caller, thread_id: UUID, move: Statement) -> Moved[Cursors]:
+    moved, rows = transaction(who, move, (messages_sql.CURSORS, {"thread_id": thread_id}))
     if not rows:
         raise NotFound
     row = rows[0]
     if row["read_seq"] is None:
         raise Forbidden("you read along in this thread without taking part")
-    return {
+    stands: Cursors = {
         "thread_id": str(thread_id),
         "epoch": row["epoch"],
         "head_seq": row["head_seq"],
@@ -93,3 +122,17 @@ def _moved(who: Caller, thread_id: UUID, move: Statement) -> Cursors:
         "unread_count": row["unread_count"],
         "marked_unread": row["marked_unread"],
     }
+    return Moved(stands, _receipts(moved))
+
+
+def _receipts(rows: Rows) -> tuple[Receipt, ...]:
+    return tuple(
+        Receipt(
+            row["thread_id"],
+            row["user_id"],
+            row["delivered_seq"],
+            row["read_seq"],
+            None if row["people"] is None else frozenset(row["people"]),
+        )
+        for row in rows
+    )

@@ -66,35 +66,60 @@ SEND: Final[LiteralString] = """
 """
 
 # Cursors only rise, never beyond the head, and only within their epoch (R2, R4, R15). Two devices of one person name
-# their threads in any order: the rows are locked in one.
+# their threads in any order: the rows are locked in one. Others are told at most once a second, and of what was read
+# the person's own devices too.
 _STATED: Final[LiteralString] = """
     with stated as materialized (
-        select p.thread_id, least(s.seq, t.last_seq) as seq
+        select p.thread_id, least(s.seq, t.last_seq) as seq, p.read_seq, p.delivered_seq, app.now() as at
           from thread_participants p
           join unnest(%(thread_ids)s::uuid[], %(seqs)s::bigint[]) s (thread_id, seq) on s.thread_id = p.thread_id
           join communication_threads t on t.id = p.thread_id
          where p.user_id = (select app.user_id()) and p.left_at is null and app.epoch() = %(epoch)s
          order by p.thread_id
            for no key update of p
-    )
-    update thread_participants p
+    ), moved as (
+        update thread_participants p
 """
 _MOVED: Final[LiteralString] = """
-           changed_xid = pg_current_xact_id()::text::bigint
-      from stated
-     where p.thread_id = stated.thread_id and p.user_id = (select app.user_id())
+               receipt_at = case when p.receipt_at between stated.at - interval '1 second' and stated.at
+                                 then p.receipt_at else stated.at end,
+               changed_xid = pg_current_xact_id()::text::bigint
+          from stated
+         where p.thread_id = stated.thread_id and p.user_id = (select app.user_id())
+"""
+_RECEIPTS: Final[LiteralString] = """
+        returning p.thread_id, p.user_id, p.read_seq, p.delivered_seq, p.receipt_at = stated.at as due,
+                  case when p.read_seq > stated.read_seq then stated.read_seq else stated.delivered_seq end as before
+    )
+    select thread_id, user_id, read_seq, delivered_seq, case when due then
 """
 DELIVERED: Final[LiteralString] = (
-    _STATED + "set delivered_seq = stated.seq," + _MOVED + " and stated.seq > p.delivered_seq"
+    _STATED
+    + "           set delivered_seq = stated.seq,"
+    + _MOVED
+    + "           and stated.seq > p.delivered_seq"
+    + _RECEIPTS
+    + "app.receipt_audience(thread_id, before, delivered_seq) end as people from moved"
 )
 READ: Final[LiteralString] = (
     _STATED
     + """
-       set read_seq = greatest(p.read_seq, stated.seq), delivered_seq = greatest(p.delivered_seq, stated.seq), marked_unread = false,
+           set read_seq = greatest(p.read_seq, stated.seq), delivered_seq = greatest(p.delivered_seq, stated.seq),
+               marked_unread = false,
 """
     + _MOVED
-    + " and (stated.seq > p.read_seq or p.marked_unread)"
+    + "           and (stated.seq > p.read_seq or p.marked_unread)"
+    + _RECEIPTS
+    + "array_append(app.receipt_audience(thread_id, before, delivered_seq), user_id) end as people from moved"
 )
+
+# What was not told at its time: where he is by now.
+RECEIPT: Final[LiteralString] = """
+    update thread_participants p set receipt_at = app.now()
+     where p.thread_id = %(thread_id)s and p.user_id = (select app.user_id()) and p.left_at is null
+    returning p.thread_id, p.user_id, p.read_seq, p.delivered_seq,
+              array_append(app.receipt_audience(p.thread_id, 0, p.read_seq), p.user_id) as people
+"""
 
 MARK_UNREAD: Final[LiteralString] = """
     update thread_participants set marked_unread = true, changed_xid = pg_current_xact_id()::text::bigint

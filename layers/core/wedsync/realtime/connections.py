@@ -42,6 +42,7 @@ class Connection:
     supersedes: tuple[str, ...] = ()  # connections whose place it took, and who have not been told
     focus: UUID | None = None  # the thread that is on screen and visible there
     focused_at: float | None = None  # when it last said so; None: it has never said what it looks at
+    owes: UUID | None = None  # where it has read what others were not told of yet
 
 
 def opened(
@@ -124,13 +125,19 @@ def stored(connection: Connection) -> Connection | None:
 
 
 def keep_focus(connection: Connection, thread_id: UUID | None, at: float) -> Connection | None:
-    """What it looks at now; the entry as it was before, None if the connection is not registered."""
-    before = _update_returning(
+    """What it looks at now; otherwise as `change`. What it owes is asked for, and paid."""
+    return change(
         connection,
-        "set #connections.#device.focus = :focus, #connections.#device.focused_at = :at",
-        "#connections.#device.connection_id = :id",
+        "set #connections.#device.focus = :focus, #connections.#device.focused_at = :at"
+        " remove #connections.#device.owes",
         {":focus": {"S": str(thread_id)} if thread_id else {"NULL": True}, ":at": {"N": f"{at:.3f}"}},
     )
+
+
+def change(connection: Connection, expression: str, values: Item, only_if: str = "") -> Connection | None:
+    """Change its entry, `#connections.#device`; the entry as it was before. None if it is not registered, or not so."""
+    condition = "#connections.#device.connection_id = :id" + (f" and {only_if}" if only_if else "")
+    before = _update_returning(connection, expression, condition, values)
     return next((each for each in _parse(before) if each.device_id == connection.device_id), None)
 
 
@@ -232,6 +239,7 @@ def _parse(item: Item) -> Iterator[Connection]:
             supersedes=tuple(each["S"] for each in fields.get("supersedes", {"L": []})["L"]),
             focus=UUID(fields["focus"]["S"]) if "S" in fields.get("focus", {}) else None,
             focused_at=float(fields["focused_at"]["N"]) if "focused_at" in fields else None,
+            owes=UUID(fields["owes"]["S"]) if "owes" in fields else None,
         )
 
 

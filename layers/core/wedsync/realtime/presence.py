@@ -1,4 +1,4 @@
-"""Who looks at what: nothing of it is stored in PostgreSQL, and all of it runs out by itself (T7)."""
+"""Who is here: hints about people, read from the table of connections and stored nowhere else (T7, decision 26)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import time
 from collections.abc import Collection
 from uuid import UUID
 
+from wedsync.conversations import company, cursors
 from wedsync.platform import aws
+from wedsync.platform.context import Caller
 from wedsync.platform.observability import logger
-from wedsync.realtime import connections
+from wedsync.realtime import attention, connections, hints, receipts
 from wedsync.realtime.connections import Connection
+from wedsync.realtime.hint_frames import PresenceFrame, TypingFrame
+from wedsync.realtime.sessions import Session
 
-FOCUS_SECONDS = 5  # a client says every four what is on screen and visible (R16)
+TTL_SECONDS = 30
+RENEWED_SECONDS = 20
+TYPING_TTL_SECONDS = 6
+LATE_SECONDS = 1.0  # what waited that long came to a busy house: hints are what it does without first
 
 
 def focused(thread_id: UUID, people: Collection[UUID]) -> set[UUID]:
@@ -24,10 +31,61 @@ def focused(thread_id: UUID, people: Collection[UUID]) -> set[UUID]:
     except aws.AwsError as error:
         logger().warning("focus unknown", extra={"code": error.code})
         return set()
-    return {each.user_id for each in found if _looks_at(each, thread_id)}
+    return {each.user_id for each in found if attention.looks_at(each, thread_id, attention.FOCUS_SECONDS)}
 
 
-def _looks_at(connection: Connection, thread_id: UUID) -> bool:
-    now = time.time()
-    alive = connection.expires_at > now and not connection.lagging
-    return alive and connection.focus == thread_id and (connection.focused_at or 0) > now - FOCUS_SECONDS
+def focus(session: Session, thread_id: UUID | None) -> None:
+    """Keep what is on screen and visible there, and tell those who look at the same thread what is new of it."""
+    with hints.expendable():
+        before = connections.keep_focus(session.connection, thread_id, session.asked_at)
+        if before is None:
+            return
+        if before.owes:
+            receipts.tell(cursors.receipt(session.principal, before.owes).receipts)
+        if news := _news(before, thread_id, session.asked_at):
+            _announce(session.principal, news)
+
+
+def types(session: Session, thread_id: UUID) -> None:
+    """Tell the others who look at the thread, if the person may post there; once in 3 s, and not when it is late."""
+    if time.time() - session.asked_at > LATE_SECONDS:
+        return
+    with hints.expendable():
+        if not attention.types(session.connection, session.asked_at):
+            return
+        me = session.principal.user_id
+        found = connections.find(company.of_writer(session.principal, thread_id) - {me})
+        frame: TypingFrame = {
+            "type": "typing",
+            "thread_id": str(thread_id),
+            "user_id": str(me),
+            "ttl": TYPING_TTL_SECONDS,
+        }
+        hints.tell(frame, [each for each in found if attention.concerns(each, thread_id)])
+
+
+def _news(before: Connection, thread_id: UUID | None, at: float) -> list[UUID]:
+    """The threads where something has changed: one that is looked at again and again is told of every 20 s."""
+    said = before.focused_at or 0
+    if before.focus == thread_id and at - said < attention.HERE_SECONDS:
+        first = before.connected_at  # so not everybody at once
+        renewed = (at - first) // RENEWED_SECONDS > (said - first) // RENEWED_SECONDS
+        return [thread_id] if thread_id and renewed else []
+    return [each for each in (before.focus, thread_id) if each]
+
+
+def _announce(who: Caller, threads: Collection[UUID]) -> None:
+    """To all who look at a thread: who they are. A second device of a person is no second person."""
+    people = company.of(who, threads)
+    found = connections.find({user_id for each in people.values() for user_id in each})
+    for thread_id, company_here in people.items():
+        here = [
+            each for each in found if each.user_id in company_here and attention.looks_at(each, thread_id)
+        ]
+        frame: PresenceFrame = {
+            "type": "presence",
+            "thread_id": str(thread_id),
+            "user_ids": sorted({str(each.user_id) for each in here}),
+            "ttl": TTL_SECONDS,
+        }
+        hints.tell(frame, here)

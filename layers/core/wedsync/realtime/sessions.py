@@ -44,10 +44,11 @@ UNKNOWN: ByeFrame = {
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who speaks on which connection."""
+    """Who speaks on which connection, and when the gateway had what he said, in seconds since 1970."""
 
     principal: Principal
     connection: Connection
+    asked_at: float
 
 
 def session(request: Mapping[str, Any]) -> Session:
@@ -68,7 +69,7 @@ def session(request: Mapping[str, Any]) -> Session:
     if principal.expires_at <= now().timestamp():
         connection = _renewed(connection)
         principal = replace(principal, expires_at=connection.expires_at)
-    return Session(principal, connection)
+    return Session(principal, connection, request["requestTimeEpoch"] / 1000)
 
 
 def _renewed(connection: Connection) -> Connection:
