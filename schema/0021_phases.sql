@@ -8,8 +8,11 @@ language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
     here    timestamptz := app.now();
-    opens   timestamptz := least(w.wedding_date::timestamp at time zone w.time_zone, w.starts_at - interval '6 hours');
-    closes  timestamptz := greatest((w.wedding_date + 1 + time '04:00') at time zone w.time_zone, w.ends_at + interval '3 hours');
+    begins  timestamptz := w.wedding_date::timestamp at time zone w.time_zone;
+    ends    timestamptz := (w.wedding_date + 1 + time '04:00') at time zone w.time_zone;
+    -- Hours far from the date were stated for another one.
+    opens   timestamptz := greatest(begins - interval '1 day', least(begins, w.starts_at - interval '6 hours'));
+    closes  timestamptz := least(ends + interval '3 days', greatest(ends, w.ends_at + interval '3 hours'));
 begin
     return case
         when w.status = 'cancelled' or here >= closes + interval '14 days' then 'closed'
@@ -21,7 +24,7 @@ begin
 end
 $$;
 comment on function app.wedding_phase(wedsync.weddings) is
-    'planning, final_week, day_of, wrap_up or closed, from date, time zone, hours and status (W1). The day begins at midnight or 6 h before it starts, and ends at 4 or 3 h after it ends.';
+    'planning, final_week, day_of, wrap_up or closed, from date, time zone, hours and status (W1). The day begins at midnight or 6 h before it starts, a day before at most, and ends at 4 or 3 h after it ends, three days later at most.';
 
 create function app.has_nothing_left(person uuid) returns boolean
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp

@@ -45,12 +45,13 @@ TO_CLIENTS: dict[str, type] = {
     "presence": hint_frames.PresenceFrame,
     "me": hint_frames.MeFrame,
     "notification": protocol.NotificationFrame,
+    "mode": protocol.ModeFrame,
     "bye": protocol.ByeFrame,
     "error": protocol.ErrorFrame,
     "pong": protocol.PongFrame,
 }
 REPLIES = {
-    "sync": ("auth_expiring", "events", "resync_required", "synced", "error", "bye"),
+    "sync": ("auth_expiring", "events", "resync_required", "synced", "mode", "error", "bye"),
     "send": ("sent", "error", "bye"),
     "ack": ("error", "bye"),
     "read": ("error", "bye"),

@@ -13,6 +13,7 @@ from tests.fixtures.session import Session
 from tests.fixtures.wedding import (
     ANA,
     BLOOM,
+    DINA,
     FLORA,
     PETRA,
     PHIL,
@@ -22,6 +23,7 @@ from tests.fixtures.wedding import (
     behind,
 )
 from wedsync.conversations import participants
+from wedsync.conversations.replay import replay
 
 Sessions = Callable[[Person], Session]
 
@@ -90,6 +92,23 @@ def test_hours_that_reach_beyond_the_day_move_its_ends(
 
 
 @pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2027-06-10 23:59:00+01", "final_week"),
+        ("2027-06-11 00:01:00+01", "day_of"),
+        ("2027-06-16 03:59:00+01", "day_of"),
+        ("2027-06-16 04:01:00+01", "wrap_up"),
+    ],
+)
+def test_hours_that_were_stated_for_another_date_move_its_ends_a_little_only(
+    wedding: Database, sessions: Sessions, now: str, expected: str
+) -> None:
+    hours = {"starts": "2026-06-12 12:00:00+01", "ends": "2028-06-12 12:00:00+01"}
+
+    assert phase(wedding, sessions, now, **hours) == expected
+
+
+@pytest.mark.parametrize(
     ("zone", "expected"), [("Pacific/Auckland", "day_of"), ("America/Los_Angeles", "final_week")]
 )
 def test_the_day_is_that_of_the_place(
@@ -111,6 +130,27 @@ def test_a_wedding_that_does_not_take_place_as_planned_has_no_day(
     wedding: Database, sessions: Sessions, status: str, now: str, expected: str
 ) -> None:
     assert phase(wedding, sessions, now, status=status) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2027-06-04 12:00:00+01", []),
+        ("2027-06-06 12:00:00+01", ["final_week"]),
+        ("2027-06-12 12:00:00+01", ["day_of"]),
+        ("2027-06-26 12:00:00+01", ["wrap_up"]),
+        ("2027-07-01 12:00:00+01", []),
+    ],
+)
+def test_a_sync_names_the_weddings_that_are_near_to_their_members_only(
+    wedding: Database, sessions: Sessions, now: str, expected: list[str]
+) -> None:
+    phase(wedding, sessions, now)
+    behind(wedding, "update wedsync.weddings set wedding_date = '2028-06-12' where id <> %(id)s", id=WEDDING)
+
+    seen = {who: replay(who, None, {}, 1).phases for who in (ANA, DINA)}
+
+    assert seen == {ANA: tuple((WEDDING, each) for each in expected), DINA: ()}
 
 
 def test_who_belongs_elsewhere_is_not_dismissed_and_who_belongs_nowhere_is(wedding: Database) -> None:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -327,3 +328,35 @@ def test_an_expired_identity_is_shown_out(party: Party) -> None:
 
     assert flora.wait("bye")["code"] == 4001
     flora.wait_closed()
+
+
+def test_on_the_day_of_a_wedding_its_people_are_told_how_to_behave(party: Party) -> None:
+    service = party.stack.token("0190a000-0000-7000-8000-00000000a001", scope="service")
+    bride, wedding = str(uuid4()), str(uuid4())
+    stated = {
+        f"users/{bride}": {"display_name": "Ida Moss", "email": "ida@example.com"},
+        f"weddings/{wedding}": {
+            "organization_id": "0190a000-0000-7000-8000-000000000001",
+            "title": "Ida & Jon",
+            "wedding_date": datetime.now(UTC).date().isoformat(),
+            "time_zone": "UTC",
+            "status": "planned",
+        },
+        f"weddings/{wedding}/members/{bride}": {"role": "couple"},
+    }
+    for path, body in stated.items():
+        assert party.stack.call("PUT", f"/directory/{path}", service, body).status == 201
+    token = party.stack.token(bride)
+    asked = party.stack.call("POST", "/realtime/tickets", token, {"device_id": "ida-phone"})
+    ida = party.open(asked.body["ticket"], "ida-phone")
+
+    ida.sync()
+
+    assert ida.wait("mode") == {
+        "type": "mode",
+        "wedding_id": wedding,
+        "phase": "day_of",
+        "ping_seconds": 25,
+        "typing": False,
+    }
+    ida.close()

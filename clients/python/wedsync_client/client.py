@@ -176,6 +176,8 @@ class Client:
         if channel is not None:
             for frame in step.frames:
                 await channel.send(frame)
+        if step.renew:
+            self._lines.renew()
         if step.close is not None:
             self._close(step.close.frame or {})
 

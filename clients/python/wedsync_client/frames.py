@@ -227,11 +227,16 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Renew:
+    """Hand in another ticket: the token behind the connection ends soon."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaughtUp:
     """Nothing is missing."""
 
 
-Effect = Told | Keep | Drop | Remember | Reoffer | Load | Transmit | Close | CaughtUp
+Effect = Told | Keep | Drop | Remember | Reoffer | Load | Transmit | Close | Renew | CaughtUp
 
 
 @dataclass(frozen=True, slots=True)

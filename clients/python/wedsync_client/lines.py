@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,11 @@ class Lines:
         if channel is not None:
             self._spawn(channel.close())
 
+    def renew(self) -> None:
+        """Hand in a ticket on the connection there is. If that fails the server asks again, and in the end says bye."""
+        if self.current is not None:
+            self._spawn(self._renew(self.current))
+
     def stop(self) -> None:
         """End the connection, and open none."""
         self._cancel()
@@ -119,6 +125,11 @@ class Lines:
             return Opened(RestChannel(self._rest)) if fall_back else NotOpened()
         self._attempts.opened()
         return Opened(channel)
+
+    async def _renew(self, channel: Channel) -> None:
+        with suppress(Unreachable, Problem):
+            ticket = await self._rest.ticket(self._device_id)
+            await channel.send({"action": "auth", "id": "auth", "ticket": ticket.secret})
 
     async def _read(self, channel: Channel) -> None:
         while (frame := await channel.receive()) is not None:

@@ -16,10 +16,12 @@ from wedsync_client.frames import (
     Page,
     Queued,
     Refused,
+    Renew,
     Saved,
     Sent,
     Transmit,
 )
+from wedsync_client.modes import Modes
 from wedsync_client.sending import Outbox
 from wedsync_client.threads import Threads
 from wedsync_client.timing import Timing
@@ -35,6 +37,7 @@ class Machine:
         self._threads = self.threads(user_id, saved, timing, random)
         self._outbox = Outbox(saved.queued, timing.answer)
         self._truncated = tuple(saved.truncated)
+        self._modes = Modes()
         self._connected = False
         self._ping_at = 0.0
         self._pong_by: float | None = None
@@ -52,7 +55,7 @@ class Machine:
         self.disconnected()
         self._connected = True
         self._threads.receipts.note()
-        self._ping_at = now + self._timing.ping_every
+        self._ping_at = now + self._ping_every(now)
         return [*self._threads.loading(), *self._truncated, *self.tick(now)]
 
     def disconnected(self) -> None:
@@ -109,8 +112,14 @@ class Machine:
                 self._outbox.failed(now)
             case "bye":
                 yield Close(frame)
-            case "pong":
+            case "pong" | "auth_ok":
                 pass
+            case "auth_expiring":
+                yield Renew()
+            case "mode":
+                self._modes.note(frame, now)
+                self._ping_at = min(self._ping_at, now + self._ping_every(now))
+                yield Hint(frame)
             case str(kind) if kind in self._handlers:
                 yield from self._handlers[kind](frame, now)
             case _:
@@ -122,7 +131,7 @@ class Machine:
             yield Close()
             return
         if self._pong_by is None and self._has_to_ping(now):
-            self._ping_at, self._pong_by = now + self._timing.ping_every, now + self._timing.pong
+            self._ping_at, self._pong_by = now + self._ping_every(now), now + self._timing.pong
             yield Transmit({"action": "ping"})
         if self._threads.sync.is_due(now):
             yield Transmit(self._threads.question(now))
@@ -130,6 +139,9 @@ class Machine:
         for frame, keep in self._threads.told(now):
             yield from () if keep is None else (keep,)
             yield Transmit(frame)
+
+    def _ping_every(self, now: float) -> float:
+        return self._modes.ping_every(self._timing.ping_every, now)
 
     def _has_to_ping(self, now: float) -> bool:
         """The line may be dead, or idle for too long."""

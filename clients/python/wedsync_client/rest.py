@@ -33,8 +33,9 @@ class Problem(Exception):  # noqa: N818 - as the API calls it
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Where a socket is opened, and as what."""
+    """Where a socket is opened, and as what; the secret alone renews one that is open."""
 
+    secret: str
     address: str
     protocol: str
 
@@ -51,7 +52,7 @@ class Rest:
         """A ticket, good once and for a minute. Raises Unreachable, Problem."""
         answer = await self._ask("POST", "/realtime/tickets", {"device_id": device_id})
         address = f"{answer['url']}?ticket={answer['ticket']}&device_id={device_id}"
-        return Ticket(address, answer["protocol"])
+        return Ticket(answer["ticket"], address, answer["protocol"])
 
     async def newest(self, thread_id: str) -> Page:
         """The newest page of a thread, and its head in the same snapshot. Raises Unreachable, Problem."""

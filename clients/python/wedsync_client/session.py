@@ -20,6 +20,7 @@ from wedsync_client.frames import (
     Page,
     Queued,
     Remember,
+    Renew,
     Reoffer,
     Told,
     Transmit,
@@ -36,6 +37,7 @@ class Step:
     frames: Sequence[Frame] = ()
     loads: Sequence[Load] = ()
     close: Close | None = None
+    renew: bool = False
     caught_up: bool = False
 
 
@@ -106,8 +108,9 @@ class Session:
             [each.frame for each in effects if isinstance(each, Transmit)],
             [each for each in effects if isinstance(each, Load)],
             next((each for each in effects if isinstance(each, Close)), None),
+            any(isinstance(each, Renew) for each in effects),
             any(isinstance(each, CaughtUp) for each in effects),
         )
 
 
-_INTERNAL = (Keep, Drop, Remember, Reoffer, Load, Transmit, Close, CaughtUp)
+_INTERNAL = (Keep, Drop, Remember, Reoffer, Load, Transmit, Close, Renew, CaughtUp)

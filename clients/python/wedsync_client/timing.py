@@ -13,7 +13,7 @@ class Timing:
     sync_every: float = 120.0
     gap: float = 0.25  # what is missing may be on its way
     answer: float = 10.0  # to `sync` and `send`
-    ping_every: float = 60.0
+    ping_every: float = 55.0
     pong: float = 8.0
     receipts_every: float = 2.0
     longest_pause: float = 10.0  # between syncs that bring nothing

@@ -153,6 +153,39 @@ def batch(*names: str) -> dict[str, Any]:
     return {"action": "send", "id": "m1", "thread_id": "t1", "messages": messages}
 
 
+async def test_a_token_that_ends_soon_is_renewed_on_the_open_socket(tmp_path: Path) -> None:
+    handed_in: list[Frame] = []
+
+    async def says(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        await up_to_date(server, socket, frame)
+        if frame["action"] == "sync":
+            await say(socket, type="auth_expiring", expires_at="2026-06-13T15:00:00.000Z")
+        elif frame["action"] == "auth":
+            handed_in.append(frame)
+
+    server = Server(says)
+    async with device(server, tmp_path):
+        await eventually(lambda: len(handed_in) == 1)
+
+    assert handed_in == [{"action": "auth", "id": "auth", "ticket": "t"}]
+    assert len(server.sockets) == 1
+
+
+async def test_a_renewal_without_a_ticket_is_given_up_and_the_socket_stays(tmp_path: Path) -> None:
+    async def says(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        if frame["action"] == "sync":
+            server.statuses["/realtime/tickets"] = [503]
+            await say(socket, type="auth_expiring", expires_at="2026-06-13T15:00:00.000Z")
+            await eventually(lambda: server.statuses["/realtime/tickets"] == [])
+        await up_to_date(server, socket, frame)
+
+    server = Server(says)
+    async with device(server, tmp_path) as client:
+        await eventually(lambda: client.state is State.LIVE)
+
+    assert len(server.sockets) == 1
+
+
 async def test_over_rest_a_batch_is_sent_one_by_one_and_in_order() -> None:
     async with rest_channel(server := Server()) as channel:
         sent = await answer(channel, **batch("a", "b"))

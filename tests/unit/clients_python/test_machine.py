@@ -18,10 +18,12 @@ from wedsync_client.frames import (
     Place,
     Queued,
     Remember,
+    Renew,
     Saved,
     Transmit,
 )
 from wedsync_client.machine import Machine
+from wedsync_client.modes import Modes
 from wedsync_client.timing import Attempts, Timing
 
 TIMING = Timing()
@@ -236,10 +238,10 @@ def test_what_is_held_back_for_a_gap_has_an_end() -> None:
 def test_a_dead_line_is_closed_when_no_pong_comes() -> None:
     device = caught_up()
 
-    assert frames(device.tick(60.0)) == [{"action": "ping"}]
-    assert device.deadline() == 68.0
-    assert device.tick(67.9) == []
-    assert device.tick(68.0) == [Close()]
+    assert frames(device.tick(55.0)) == [{"action": "ping"}]
+    assert device.deadline() == 63.0
+    assert device.tick(62.9) == []
+    assert device.tick(63.0) == [Close()]
 
 
 def test_any_frame_is_a_sign_of_life() -> None:
@@ -249,6 +251,36 @@ def test_any_frame_is_a_sign_of_life() -> None:
     device.received({"type": "pong"}, 61.0)
 
     assert Close() not in device.tick(68.0)
+
+
+def test_on_the_day_it_pings_as_often_as_it_is_asked_to() -> None:
+    device = caught_up()
+    day = {"type": "mode", "wedding_id": "w1", "phase": "day_of", "ping_seconds": 25, "typing": False}
+
+    told = device.received(day, 10.0)
+    pings = [frames(device.tick(at)) for at in (34.0, 35.0)]
+
+    assert told == [Hint(day)]
+    assert pings == [[], [{"action": "ping"}]]
+
+
+def test_a_mode_holds_until_another_of_its_wedding_or_for_five_minutes() -> None:
+    modes = Modes()
+    for wedding, seconds in (("w1", 25), ("w2", 40)):
+        modes.note({"type": "mode", "wedding_id": wedding, "ping_seconds": seconds}, 0.0)
+
+    modes.note({"type": "mode", "wedding_id": "w1", "ping_seconds": 55}, 100.0)
+
+    assert [modes.ping_every(55.0, at) for at in (100.0, 299.0, 300.0)] == [40, 40, 55]
+
+
+def test_the_announced_end_of_the_token_asks_for_a_renewal() -> None:
+    device = caught_up()
+
+    assert device.received({"type": "auth_expiring", "expires_at": "2026-06-13T15:00:00.000Z"}, 1.0) == [
+        Renew()
+    ]
+    assert device.received({"type": "auth_ok", "re": "auth", "expires_at": "…"}, 1.0) == []
 
 
 def test_what_is_not_answered_is_asked_again_and_the_line_is_tried() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.unit.realtime.conftest import FOREVER, Gateway, connect
 from wedsync.conversations.events import Event
-from wedsync.conversations.replay import Reason, Replay, ThreadReplay
+from wedsync.conversations.replay import Phase, Reason, Replay, ThreadReplay
 from wedsync.identity.principals import Principal
 from wedsync.platform.clock import rfc3339
 from wedsync.realtime import connections, frames, sync
@@ -147,6 +147,33 @@ def test_a_lost_answer_is_repeated_once(
     sync.catch_up(session(phone), ASKED)
 
     assert [frame["type"] for frame in gateway.frames["phone="]] == ["events", "synced"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "ping_seconds", "typing"),
+    [("final_week", 55, True), ("day_of", 25, False), ("wrap_up", 55, True)],
+)
+def test_a_wedding_that_is_near_tells_how_to_behave_after_the_sync(
+    phone: Connection,
+    gateway: Gateway,
+    monkeypatch: pytest.MonkeyPatch,
+    phase: Phase,
+    ping_seconds: int,
+    typing: bool,
+) -> None:
+    log = Log(monkeypatch, caught_up(created(3)))
+    log.found = replace(log.found, phases=((OTHER, phase),))
+
+    sync.catch_up(session(phone), ASKED)
+
+    assert [frame["type"] for frame in gateway.frames["phone="]] == ["events", "synced", "mode"]
+    assert gateway.frames["phone="][-1] == {
+        "type": "mode",
+        "wedding_id": str(OTHER),
+        "phase": phase,
+        "ping_seconds": ping_seconds,
+        "typing": typing,
+    }
 
 
 @pytest.mark.parametrize("statuses", [[410], [500, 500], [403]])

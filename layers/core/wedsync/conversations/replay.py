@@ -22,6 +22,7 @@ GAP = 5_000  # events; beyond it loading the newest page is cheaper than replayi
 TOTAL = 6_000  # events of one answer, shared by its threads: it is held in memory at once
 
 Reason = Literal["gap_too_large", "epoch_changed", "unknown_cursor"]
+Phase = Literal["planning", "final_week", "day_of", "wrap_up", "closed"]
 
 
 class ChangedThread(TypedDict):
@@ -49,7 +50,8 @@ class ThreadReplay:
 class Replay:
     """An answer to sync. `since` is to be handed back next time, once all of this has been taken in.
 
-    `inbox_head`: id of the newest notification; `snapshot`: what was committed when all of this was read.
+    `inbox_head`: id of the newest notification; `snapshot`: what was committed when all of this was read; `phases`: of
+    the reader's weddings that are near.
     """
 
     threads: tuple[ThreadReplay, ...]
@@ -58,6 +60,7 @@ class Replay:
     inbox_head: UUID | None
     since: str
     snapshot: str
+    phases: tuple[tuple[UUID, Phase], ...] = ()
 
 
 def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int]], limit: int) -> Replay:
@@ -75,13 +78,14 @@ def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int
         "limit": limit,
         "since": horizon,
     }
-    head, events, changed, gone, newest = transaction(
+    head, events, changed, gone, newest, near = transaction(
         who,
         (replay_sql.HORIZON, {}),
         (replay_sql.EVENTS, values),
         (replay_sql.CHANGED, values),
         (replay_sql.GONE, values),
         (replay_sql.INBOX_HEAD, {}),
+        (replay_sql.NEAR_WEDDINGS, {}),
     )
     epoch, xmin = head[0]["epoch"], head[0]["xmin"]
     if since is not None and since_epoch != epoch:
@@ -96,6 +100,7 @@ def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int
         newest[0]["id"] if newest else None,
         signed.encode("since", [epoch, xmin]),
         head[0]["snapshot"],
+        tuple((row["wedding_id"], row["phase"]) for row in near),
     )
 
 

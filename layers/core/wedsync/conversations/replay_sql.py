@@ -51,6 +51,16 @@ CHANGED: Final[LiteralString] = (
 # The newest notification of the caller; walks inbox_items_page. Notifications write it, a sync only names it.
 INBOX_HEAD: Final[LiteralString] = "select id from inbox_items order by created_at desc, id desc limit 1"
 
+# The reader's weddings whose week, day or end this is; the dates alone leave few to be looked at more closely.
+NEAR_WEDDINGS: Final[LiteralString] = """
+    select w.id as wedding_id, p.phase
+      from weddings w
+     cross join lateral app.wedding_phase(w) p (phase)
+     where w.wedding_date between (app.now() - interval '20 days')::date and (app.now() + interval '10 days')::date
+       and p.phase in ('final_week', 'day_of', 'wrap_up')
+     order by w.id
+"""
+
 GONE: Final[LiteralString] = """
     select thread_id from thread_revocations where user_id = (select app.user_id()) and changed_xid >= %(since)s
 """

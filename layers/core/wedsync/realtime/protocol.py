@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from wedsync.conversations.events import Event
 from wedsync.conversations.models import Cursor, Epoch, Id, NewMessage, Seq
-from wedsync.conversations.replay import ChangedThread, Reason
+from wedsync.conversations.replay import ChangedThread, Phase, Reason
 
 SUBPROTOCOL = "wedsync.v1"
 FRAME_BYTES = 28_000  # of UTF-8, either way: API Gateway cuts and bills at 32 KB
@@ -200,6 +200,16 @@ class NotificationFrame(TypedDict):
 
     type: Literal["notification"]
     notification: Notification
+
+
+class ModeFrame(TypedDict):
+    """How to behave while a wedding is in this phase. Comes with every sync while it is near, and holds for 300 s."""
+
+    type: Literal["mode"]
+    wedding_id: str
+    phase: Phase
+    ping_seconds: int
+    typing: bool
 
 
 class Retry(TypedDict):

@@ -15,10 +15,11 @@ from wedsync.realtime import connections, poster, sessions
 from wedsync.realtime.connections import Connection
 from wedsync.realtime.paging import event_frames, synced_frames
 from wedsync.realtime.poster import Outcome
-from wedsync.realtime.protocol import AuthExpiringFrame, ResyncRequiredFrame, Sync, encode
+from wedsync.realtime.protocol import AuthExpiringFrame, ModeFrame, ResyncRequiredFrame, Sync, encode
 from wedsync.realtime.sessions import Session
 
 WARNING_SECONDS = 240  # clients sync every 120: each is told once at least, with 120 s left
+PING_SECONDS, DAY_PING_SECONDS = 55, 25
 PATIENCE_SECONDS = 6.0  # for all frames; the function's own time-out is 10 s
 FRAME_SECONDS = 2.0
 FULL_BUFFER_SECONDS = 0.2  # a slow client's buffer is given this long to drain
@@ -38,7 +39,7 @@ def catch_up(session: Session, wanted: Sync) -> None:
         sessions.end(here.supersedes, sessions.REPLACED)
     cursors = {thread_id: (each.epoch, each.seq) for thread_id, each in wanted.cursors.items()}
     found = replay(session.principal, wanted.since, cursors, wanted.limit)
-    _post(here, chain(_warning(here), frames(found, wanted.id)))
+    _post(here, chain(_warning(here), frames(found, wanted.id), _modes(found)))
 
 
 def frames(found: Replay, re: str) -> Iterator[bytes]:
@@ -77,6 +78,20 @@ def _warning(connection: Connection) -> Iterator[bytes]:
         until = datetime.fromtimestamp(connection.expires_at, UTC)
         expiring: AuthExpiringFrame = {"type": "auth_expiring", "expires_at": rfc3339(until)}
         yield encode(expiring)
+
+
+def _modes(found: Replay) -> Iterator[bytes]:
+    """On the day the network is bad and the line must not die unnoticed; what nobody needs then is left out."""
+    for wedding_id, phase in found.phases:
+        that_day = phase == "day_of"
+        mode: ModeFrame = {
+            "type": "mode",
+            "wedding_id": str(wedding_id),
+            "phase": phase,
+            "ping_seconds": DAY_PING_SECONDS if that_day else PING_SECONDS,
+            "typing": not that_day,
+        }
+        yield encode(mode)
 
 
 def _post(connection: Connection, pages: Iterator[bytes]) -> None:
