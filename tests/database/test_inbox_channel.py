@@ -34,7 +34,8 @@ class Sockets:
 
     def reply(self, request: Request) -> bytes:
         if "x-amz-target" not in request.headers:
-            self.frames.append((request.path.rpartition("/")[2], json.loads(request.body)))
+            if request.method == "POST":
+                self.frames.append((request.path.rpartition("/")[2], json.loads(request.body)))
             return answer(200)
         self.reads += request.headers["x-amz-target"].endswith("BatchGetItem")
         if self.unknown:
@@ -48,7 +49,9 @@ class Sockets:
             "pk": {"S": f"U#{FLORA.user_id}"},
             "connections": {"M": {device: {"M": entry} for device, entry in entries.items()}},
         }
-        return answer(200, json.dumps({"Responses": {"connections": [item]}}).encode())
+        return answer(
+            200, json.dumps({"Responses": {"connections": [item]}, "Attributes": item}).encode()
+        )
 
     def _entry(self, connection_id: str) -> dict[str, Any]:
         return {

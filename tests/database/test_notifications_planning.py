@@ -252,12 +252,12 @@ def test_many_planners_of_one_event_plan_it_once(notifying: Notifying) -> None:
     thread = make_thread(people=(BEN, PETRA, FLORA, CARLO, PHIL))
     for _ in range(5):
         say(ANA, thread)
-    asked = {"threads": [thread] * 6, "seqs": list(range(1, 7))}
+    asked = {"threads": [thread] * 6, "seqs": list(range(1, 7)), "recipients": 100}
 
     def plan(_: int) -> int:
         with psycopg.connect(notifying.database.worker.dsn) as connection:
             connection.execute("select app.enter(%s)", [context.sign(WORKER)])
-            return sum(row[1] is not None for row in connection.execute(planner_sql.PLAN, asked))
+            return sum(row[2] is not None for row in connection.execute(planner_sql.PLAN, asked))
 
     with ThreadPoolExecutor(8) as pool:
         planned = list(pool.map(plan, range(16)))
@@ -287,7 +287,7 @@ def test_a_plan_is_one_transaction_and_one_call_per_queue(
 
 
 def test_only_a_worker_plans(notifying: Notifying) -> None:
-    asked = {"threads": [], "seqs": []}
+    asked = {"threads": [], "seqs": [], "recipients": 1}
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         db.transaction(ANA, (planner_sql.PLAN, asked))

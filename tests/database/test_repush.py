@@ -15,7 +15,7 @@ from tests.fixtures.notifying import Notifying
 from tests.fixtures.queue_server import sqs_event
 from tests.fixtures.wedding import ANA, FLORA
 from wedsync.conversations import cursors, participants
-from wedsync.realtime import connections
+from wedsync.realtime import broadcast, connections, shards
 
 __all__ = ["sockets"]
 
@@ -47,11 +47,12 @@ def test_what_the_sweep_found_is_pushed_to_who_has_not_stored_it(
     answers = [plan(notifying, thread, 1, 2), plan(notifying, thread, 1, 2)]
 
     assert answers == [{"batchItemFailures": []}] * 2
-    created, said = pushed(sockets)
-    assert (created["type"], created["thread_id"], created["from_seq"]) == ("events", str(thread), 1)
-    assert (said["from_seq"], said["to_seq"], said["head_seq"]) == (2, 2, 2)
-    assert said["events"][0]["message"]["message"] == "Peonies?"
-    assert "is_read" not in said["events"][0]["message"]
+    [frame] = pushed(sockets)
+    created, said = frame["events"]
+    assert (frame["type"], frame["thread_id"], frame["head_seq"]) == ("events", str(thread), 2)
+    assert (created["seq"], created["kind"]) == (1, "thread.created")
+    assert (said["seq"], said["message"]["message"]) == (2, "Peonies?")
+    assert "is_read" not in said["message"]
 
 
 def test_what_was_kicked_in_time_was_pushed_already(
@@ -98,6 +99,32 @@ def test_who_is_removed_before_the_text_is_read_hears_nothing(
     plan(notifying, thread, 1, 2)
 
     assert sockets.frames == []
+
+
+def test_a_big_thread_is_pushed_again_through_the_fan_out_in_the_lane_of_its_event(
+    notifying: Notifying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "DIRECT_PEOPLE", 1)
+    thread = make_thread(people=(FLORA,))
+    say(ANA, thread, priority_level="emergency")
+
+    plan(notifying, thread, 1, 2)
+
+    people = sorted(str(each.user_id) for each in (ANA, FLORA))
+    told = {"thread_id": str(thread), "people": people}
+    assert notifying.queues.bodies["FANOUT_QUEUE_URL"] == [{**told, "seqs": [1]}]
+    assert notifying.queues.bodies["FANOUT_EMERGENCY_QUEUE_URL"] == [{**told, "seqs": [2]}]
+
+
+def test_if_the_fan_out_does_not_take_it_the_planner_pushes(
+    notifying: Notifying, sockets: Sockets, thread: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "DIRECT_PEOPLE", 1)
+    monkeypatch.setattr(shards, "put", lambda _: False)
+
+    plan(notifying, thread, 1, 2)
+
+    assert [event["seq"] for event in pushed(sockets)[0]["events"]] == [1, 2]
 
 
 def test_deliveries_are_planned_though_nobody_knows_who_is_connected(

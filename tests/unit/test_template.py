@@ -108,7 +108,7 @@ def test_every_variable_is_read_and_every_setting_is_given() -> None:
     given = {name for function in functions() for name in environment(function.properties)}
     queues = {
         f"{name.upper()}_{variable}"
-        for name in ("Events", *CHANNELS)
+        for name in ("Events", "Fanout", *CHANNELS)
         for variable in ("QUEUE_URL", "EMERGENCY_QUEUE_URL")
     }
 
@@ -139,7 +139,7 @@ def test_every_queue_has_dead_letters_and_an_alarm_on_them() -> None:
     dead = {name for p in queues.values() for name in references(p.get("RedrivePolicy", {}))}
     alive = {name for name, properties in queues.items() if "RedrivePolicy" in properties}
 
-    assert alive == {f"{name}{lane}Queue" for name in ("Events", *CHANNELS) for lane in LANES}
+    assert alive == {f"{name}{lane}Queue" for name in ("Events", "Fanout", *CHANNELS) for lane in LANES}
     assert alive | dead == set(queues)
     assert len(dead) == len(alive)
     assert dead == alarmed("ApproximateNumberOfMessagesVisible")

@@ -86,6 +86,7 @@ def test_every_trigger_has_an_event_to_invoke_its_function_with() -> None:
         *("authorizer-rest", "authorizer-connect", "rest-health", "migrate-create", "clockwork-tick"),
         *(
             "planner-events",
+            "fanout-shards",
             "inbox-deliveries",
             "sms-deliveries",
         ),  # those of the other channels look the same

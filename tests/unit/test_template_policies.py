@@ -115,7 +115,7 @@ def test_each_function_may_do_what_it_does_and_nothing_else() -> None:
         ("execute-api:ManageConnections", "SocketApi"),
     }
 
-    kick = {("sqs:SendMessage", queue) for queue in ("EventsQueue", "EventsEmergencyQueue")}
+    kick = {("sqs:SendMessage", f"{name}{lane}Queue") for name in ("Events", "Fanout") for lane in LANES}
 
     assert allowed("PollFunction") == database
     assert allowed("RestFunction") == database | push | kick | {("dynamodb:PutItem", "ConnectionsTable")}
@@ -140,14 +140,15 @@ def test_each_worker_may_do_what_it_does_and_nothing_else(lane: str) -> None:
     }
     push = allowed_in("PushAccess")
     own = {
-        "Planner": channels() | push,
+        "Planner": channels() | push | allowed_in("ShareOutPushes"),
+        "Fanout": push,
         "Inbox": push,
         "Push": {("secretsmanager:GetSecretValue", "VapidSecret")},
         "Email": {("secretsmanager:GetSecretValue", "ResendSecret")},
         "Sms": {("secretsmanager:GetSecretValue", "TwilioSecret")},
     }
 
-    assert set(own) == {"Planner", *CHANNELS}
+    assert set(own) == {"Planner", "Fanout", *CHANNELS}
     for name, more in own.items():
         queue = f"{'Events' if name == 'Planner' else name}{lane}Queue"
         received = {
@@ -163,6 +164,7 @@ def test_the_clockwork_may_wake_everybody_push_and_ask_twilio() -> None:
         *channels(),
         ("sqs:SendMessage", "EventsQueue"),
         ("sqs:SendMessage", "EventsEmergencyQueue"),
+        *allowed_in("ShareOutPushes"),
         ("secretsmanager:GetSecretValue", "TwilioSecret"),
     }
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from tests.fixtures.template import CHANNELS, LANES, functions, references, resources, written
 
-CONSUMERS = ("Planner", *CHANNELS)
+CONSUMERS = ("Planner", "Fanout", *CHANNELS)
+REQUESTS_OF_AN_ACCOUNT = 10_000  # a second: REST, WebSocket and posts to connections together
 
 
 def timeouts() -> dict[str, int]:
@@ -46,12 +47,25 @@ def test_a_failed_record_never_takes_the_rest_of_its_batch_along() -> None:
     assert all(m["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for m in mappings().values())
 
 
-def test_text_messages_come_one_record_at_a_time_and_the_rest_in_tens() -> None:
+def test_text_messages_and_pushes_of_emergencies_come_one_record_at_a_time_and_the_rest_in_tens() -> None:
     sizes = {function: mapping["BatchSize"] for function, mapping in mappings().items()}
+    alone = {"SmsFunction", "SmsEmergencyFunction", "FanoutEmergencyFunction"}
 
-    assert sizes == {
-        f"{name}{lane}Function": 1 if name == "Sms" else 10 for name in CONSUMERS for lane in LANES
-    }
+    assert {name for name, size in sizes.items() if size == 1} == alone
+    assert {size for name, size in sizes.items() if name not in alone} == {10}
+
+
+def test_no_queue_waits_until_a_batch_is_full() -> None:
+    assert all("MaximumBatchingWindowInSeconds" not in mapping for mapping in mappings().values())
+
+
+def test_fan_out_leaves_the_account_requests_for_everything_else() -> None:
+    each = written()["Parameters"]["PostsPerSecond"]["Default"]
+    most = sum(
+        mappings()[f"Fanout{lane}Function"]["ScalingConfig"]["MaximumConcurrency"] * each for lane in LANES
+    )
+
+    assert most <= 0.6 * REQUESTS_OF_AN_ACCOUNT
 
 
 def test_a_record_stays_hidden_for_six_times_as_long_as_its_function_may_run() -> None:

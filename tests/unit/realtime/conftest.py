@@ -44,10 +44,37 @@ class Gateway:
         return EMPTY_OK if status == 200 else answer(status)
 
 
+@dataclass
+class Queues:
+    """What was put on each queue, by its name in upper case; one that is `down` takes nothing."""
+
+    bodies: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    down: set[str] = field(default_factory=set[str])
+
+    def reply(self, request: Request) -> bytes:
+        asked = json.loads(request.body)
+        name = asked["QueueUrl"].rpartition("/")[2]
+        if name in self.down:
+            return answer(503)
+        self.bodies[name].extend(json.loads(entry["MessageBody"]) for entry in asked["Entries"])
+        return answer(200, b"{}")
+
+
+QUEUES = Queues()
+
+
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    with dynamodb() as url:
+    with dynamodb(QUEUES.reply) as url:
         yield url
+
+
+@pytest.fixture
+def queues(table: None) -> Queues:
+    """The queues beside the table, as a test begins."""
+    QUEUES.bodies.clear()
+    QUEUES.down.clear()
+    return QUEUES
 
 
 @pytest.fixture
@@ -56,7 +83,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("CONNECTIONS_TABLE", TABLE)
-    monkeypatch.setenv("EVENTS_QUEUE_URL", "http://queues/events")
+    for name in ("EVENTS", "EVENTS_EMERGENCY", "FANOUT", "FANOUT_EMERGENCY"):
+        monkeypatch.setenv(f"{name}_QUEUE_URL", f"http://queues/{name}")
     monkeypatch.setattr(poster, "BUDGET_SECONDS", 5)  # a busy machine must not decide what arrives
     monkeypatch.setattr(connections, "READ_SECONDS", 5)
     lines = wire.Lines()

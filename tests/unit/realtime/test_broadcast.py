@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.unit.realtime.conftest import Gateway, connect
+from tests.unit.realtime.conftest import Gateway, Queues, connect
 from wedsync.conversations.events import Change, Committed, Event
 from wedsync.platform import aws
-from wedsync.realtime import connections
+from wedsync.realtime import broadcast, connections, shards
 from wedsync.realtime.broadcast import deliver
 
 THREAD = UUID("0190cccc-0000-7000-8000-000000000001")
@@ -115,6 +115,122 @@ def test_a_slow_connection_is_left_out_until_it_has_synced(gateway: Gateway) -> 
     deliver(Committed(None, (change(PLANNER),)))
 
     assert [frame["type"] for frame in gateway.frames["slow="]] == ["events"]
+
+
+def test_one_slow_connection_of_sixty_is_left_out_and_delays_nobody(
+    gateway: Gateway, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "DIRECT", 60)
+    people = [uuid4() for _ in range(60)]
+    for number, person in enumerate(people):
+        connect(person, f"c{number}=")
+    gateway.statuses["c7="] = [429]
+
+    for _ in range(2):
+        deliver(Committed(None, (change(*people),)))
+
+    assert {name: len(frames) for name, frames in gateway.frames.items()} == {
+        f"c{number}=": 2 for number in range(60) if number != 7
+    }
+    assert [each.connection_id for each in connections.find(people) if each.lagging] == ["c7="]
+
+
+def test_fifty_are_pushed_to_at_once_and_the_others_through_the_fan_out(
+    gateway: Gateway, queues: Queues
+) -> None:
+    people = [uuid4() for _ in range(70)]
+    for number, person in enumerate(people):
+        connect(person, f"c{number}=")
+
+    deliver(Committed(None, (change(*people),)))
+
+    [shard] = queues.bodies["FANOUT"]
+    told = {people[int(name[1:-1])] for name in gateway.frames}
+    assert len(gateway.frames) == 50
+    assert {UUID(each) for each in shard["people"]} == {*people} - told
+    assert (shard["thread_id"], shard["seqs"]) == (str(THREAD), [7])
+    assert queues.bodies["EVENTS"] == [{"events": [{"thread_id": str(THREAD), "seq": 7}]}]
+
+
+def test_of_a_thousand_people_one_read_is_looked_up_and_the_others_go_in_shards_of_two_hundred(
+    gateway: Gateway, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [uuid4() for _ in range(1_000)]
+    asked: list[int] = []
+    find = connections.find
+    monkeypatch.setattr(connections, "find", lambda some: (asked.append(len(some)), find(some))[1])
+
+    deliver(Committed(None, (change(*people),)))
+
+    named = [UUID(person) for shard in queues.bodies["FANOUT"] for person in shard["people"]]
+    assert asked == [100]
+    assert [len(shard["people"]) for shard in queues.bodies["FANOUT"]] == [200, 200, 200, 200, 100]
+    assert len({*named}) == 900
+
+
+def test_who_wrote_it_who_lost_it_and_who_is_looking_are_told_at_once(
+    gateway: Gateway, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "DIRECT", 3)
+    others = [uuid4() for _ in range(10)]
+    for number, person in enumerate(others):
+        connect(person, f"c{number}=")
+    connect(FLORIST, "lost=")
+    connect(COUPLE, "wrote=")
+    looking = connect(PLANNER, "looks=")
+    find = connections.find
+    monkeypatch.setattr(
+        connections,
+        "find",
+        lambda people: [replace(each, focus=THREAD) if each == looking else each for each in find(people)],
+    )
+
+    deliver(Committed(None, (change(*others, COUPLE, PLANNER, revoked=FLORIST),)))
+
+    assert {*gateway.frames} == {"lost=", "wrote=", "looks="}
+    assert len(queues.bodies["FANOUT"][0]["people"]) == 10
+
+
+def test_who_lost_access_hears_it_at_once_however_many_they_are(
+    gateway: Gateway, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "DIRECT", 1)
+    monkeypatch.setattr(broadcast, "DIRECT_PEOPLE", 1)
+    lost = [uuid4() for _ in range(4)]
+    for number, person in enumerate(lost):
+        connect(person, f"c{number}=")
+
+    deliver(Committed(None, (replace(change(PLANNER), revoked=frozenset(lost)),)))
+
+    assert [frames[0]["type"] for frames in gateway.frames.values()] == ["access"] * 4
+    assert queues.bodies["FANOUT"][0]["people"] == [str(PLANNER)]
+
+
+def test_an_emergency_goes_through_the_fan_out_in_its_own_lane(
+    gateway: Gateway, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "DIRECT_PEOPLE", 1)
+    emergency = replace(change(COUPLE, PLANNER), emergencies=frozenset({7}))
+
+    deliver(Committed(None, (emergency,)))
+
+    assert len(queues.bodies["FANOUT_EMERGENCY"]) == 1
+    assert queues.bodies["FANOUT"] == []
+
+
+def test_what_the_fan_out_does_not_take_the_planner_is_asked_to_push_again(
+    gateway: Gateway, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "DIRECT_PEOPLE", 1)
+    monkeypatch.setattr(shards, "SEND_SECONDS", 0.05)
+    connect(COUPLE, "wrote=")
+    queues.down = {"FANOUT"}
+
+    answer = deliver(Committed("the answer", (change(COUPLE, PLANNER),)))
+
+    assert answer == "the answer"
+    assert {*gateway.frames} == {"wrote="}
+    assert queues.bodies["EVENTS"][0]["again"] is True
 
 
 def test_a_connection_whose_token_ran_out_hears_that_once_and_no_event(gateway: Gateway) -> None:

@@ -160,15 +160,17 @@ def _contiguous(lines: Sequence[Mapping[str, Any]], after: int, last: int) -> It
     for line in lines:
         if line["seq"] > after + 1:
             yield {"seq": after + 1, "to_seq": line["seq"] - 1, "kind": "void"}
-        yield event(line, _message(line))
+        yield told(line)
         after = line["seq"]
     if last > after:
         yield {"seq": after + 1, "to_seq": last, "kind": "void"}
 
 
-def _message(line: Mapping[str, Any]) -> resources.Message | None:
-    """What the event is about keeps its own seq (R3)."""
-    return None if line["id"] is None else resources.message({**line, "seq": line["message_seq"]})
+def told(line: Mapping[str, Any]) -> Event:
+    """From a row with an event and its message, which keeps its own seq (R3)."""
+    return event(
+        line, None if line["id"] is None else resources.message({**line, "seq": line["message_seq"]})
+    )
 
 
 def _check_holes(

@@ -4,6 +4,7 @@
     claims whose worker died           queued again after 90 s; an SMS becomes unknown
     SMS that are unknown               the provider is asked, 3 minutes after the claim
     deliveries that are due, or lost   to their channel again, the lost after 2 minutes
+    urgent messages nobody got         an error in the log, once: an alarm watches for it
     idempotency keys                   deleted after 24 hours (R28)
 
 Two at once do no harm: what is kicked twice is planned and claimed once.
@@ -32,6 +33,7 @@ LOST = timedelta(minutes=2)
 UNKNOWN = timedelta(minutes=3)
 KEYS_LIVE = timedelta(hours=24)
 EVENTS_AT_ONCE = 5_000  # more waits for the next minute
+WATCHED_AT_ONCE = 5_000
 AT_ONCE = 1_000
 ASKED_AT_ONCE = 10  # each costs a call to the provider
 ASKING_SECONDS = 20.0  # one that hangs must not keep what is due from its queue
@@ -47,6 +49,7 @@ class Tick:
     released: int
     reconciled: int
     deliveries: int
+    unreached: int
     keys: int
 
 
@@ -58,8 +61,9 @@ def tick(reconcile: Reconcile) -> Tick:
     reconciled = _settle_all(reconcile)
     due = _rows(sql.DUE, lost_after=LOST, up_to=AT_ONCE)
     kicks.kick_deliveries((row["channel"], row["lane"], row["id"]) for row in due)
+    unreached = _report_unreached()
     [keys] = _rows(sql.FORGET_KEYS, older_than=KEYS_LIVE, up_to=AT_ONCE)
-    found = Tick(len(events), len(released), reconciled, len(due), keys["forgotten"])
+    found = Tick(len(events), len(released), reconciled, len(due), unreached, keys["forgotten"])
     logger().info(
         "tick",
         extra={
@@ -67,10 +71,26 @@ def tick(reconcile: Reconcile) -> Tick:
             "released": found.released,
             "reconciled": found.reconciled,
             "deliveries": found.deliveries,
+            "unreached": found.unreached,
             "keys": found.keys,
         },
     )
     return found
+
+
+def _report_unreached() -> int:
+    """Whom no channel has reached with what is urgent. An alarm watches for this line."""
+    unreached = _rows(sql.UNREACHED, up_to=WATCHED_AT_ONCE)
+    for row in unreached:
+        logger().error(
+            "recipient not reached",
+            extra={
+                "message_id": str(row["message_id"]),
+                "user_id": str(row["user_id"]),
+                "category": row["category"],
+            },
+        )
+    return len(unreached)
 
 
 def _settle_all(reconcile: Reconcile) -> int:

@@ -14,4 +14,5 @@ RELEASE: Final[LiteralString] = "select * from app.release_stale_claims(%(older_
 DUE: Final[LiteralString] = "select * from app.kick_deliveries(%(lost_after)s, %(up_to)s)"
 UNKNOWN: Final[LiteralString] = "select * from app.unknown_deliveries(%(older_than)s, %(up_to)s)"
 SEND_AGAIN: Final[LiteralString] = "select app.send_again(%(delivery_id)s, %(token)s) as queued"
+UNREACHED: Final[LiteralString] = "select * from app.unreached_recipients(%(up_to)s)"
 FORGET_KEYS: Final[LiteralString] = "select app.forget_keys(%(older_than)s, %(up_to)s) as forgotten"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from typing import Any, Final, LiteralString, TypeVar
 from uuid import UUID
 
-from wedsync.platform import queues
+from wedsync.platform import db, queues
+from wedsync.platform.context import WORKER
+from wedsync.platform.errors import Unavailable
 from wedsync.platform.observability import logger
 from wedsync.platform.settings import settings
 
@@ -20,6 +22,8 @@ PER_BODY = 50
 # What takes longer to send comes in smaller portions: a record must be done within one call of its function.
 PER_DELIVERY_BODY: Mapping[str, int] = {"inbox": 50, "push": 50, "sms": 5}
 PER_OTHER_BODY = 20
+
+UNKICK: Final[LiteralString] = "select app.unkick_deliveries(%(asked)s::uuid[])"
 
 Kind = TypeVar("Kind", bound=Hashable)
 
@@ -34,27 +38,45 @@ def kick_events(
         _put("events", lane, [{"events": part, **mark} for part in _parts(stated, PER_BODY)], seconds)
 
 
-def kick_deliveries(deliveries: Iterable[tuple[str, str, UUID]]) -> int:
-    """Tell the channels of deliveries: channel, lane, id. How many messages that took. Trouble is logged."""
-    messages = 0
+def kick_deliveries(deliveries: Iterable[tuple[str, str, UUID]], *, delay: int = 0) -> int:
+    """Tell the channels of deliveries: channel, lane, id; not before `delay` seconds. How many messages that took.
+
+    Trouble is logged, and what was not taken is due again at the next tick.
+    """
+    messages, refused = 0, list[str]()
     for (channel, lane), ids in _grouped(((channel, lane), id_) for channel, lane, id_ in deliveries).items():
         bodies = [
             {"deliveries": part}
             for part in _parts([str(id_) for id_ in ids], PER_DELIVERY_BODY.get(channel, PER_OTHER_BODY))
         ]
-        _put(channel, lane, bodies, queues.SEND_SECONDS)
+        for position in _put(channel, lane, bodies, queues.SEND_SECONDS, delay):
+            refused.extend(bodies[position]["deliveries"])
         messages += len(bodies)
+    if refused:
+        _unkick(refused)
     return messages
 
 
-def _put(name: str, lane: str, bodies: list[dict[str, Any]], seconds: float) -> None:
+def _put(
+    name: str, lane: str, bodies: list[dict[str, Any]], seconds: float, delay: int = 0
+) -> Collection[int]:
+    """Which of the bodies were not taken."""
     stated = [json.dumps(body, separators=(",", ":")) for body in bodies]
     try:
-        queues.send(settings().queue_url(name, lane), stated, seconds=seconds)
+        queues.send(settings().queue_url(name, lane), stated, seconds=seconds, delay=delay)
     except queues.NotQueuedError as error:
         logger().warning(
             "left for the clockwork", extra={"queue": name, "lane": lane, "messages": error.refused}
         )
+        return error.positions
+    return ()
+
+
+def _unkick(delivery_ids: list[str]) -> None:
+    try:
+        db.transaction(WORKER, (UNKICK, {"asked": delivery_ids}))
+    except Unavailable:  # then they are taken for lost, two minutes after they were planned
+        logger().warning("deliveries left as kicked", extra={"deliveries": len(delivery_ids)})
 
 
 def _grouped(pairs: Iterable[tuple[Kind, Any]]) -> dict[Kind, list[Any]]:

@@ -9,18 +9,23 @@ closes for the clockwork is pushed again to those who have not stored it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wedsync.notifications import kicks, repush
+from wedsync.notifications import kicks, repush, watching
 from wedsync.notifications import planner_sql as sql
+from wedsync.notifications.repush import Missing
 from wedsync.platform import db
 from wedsync.platform.context import WORKER
 from wedsync.platform.observability import logger
+
+RECIPIENTS = 2_000  # of one transaction: about a second, where a statement may take thirty
+BUDGET_SECONDS = 20.0
 
 
 class EventId(BaseModel):
@@ -65,28 +70,42 @@ def named(body: str) -> list[Named]:
 
 
 def plan(events: Sequence[Named]) -> Planned:
-    """Plan the deliveries of these events, and tell the channels. Events already planned are left alone."""
-    swept = [event for event in events if event.again]
-    asked: list[db.Statement] = [(sql.PLAN, _ids(events))]
-    if swept:
-        asked.append((sql.UNDELIVERED, _ids(swept)))
-    rows, *missing = db.transaction(WORKER, *asked)
-    queued = [(row["channel"], row["lane"], row["id"]) for row in rows if row["id"] is not None]
-    planned = Planned(rows[0]["events"], len(queued), kicks.kick_deliveries(queued))
+    """Plan the deliveries of these events, and tell the channels. Events already planned are left alone.
+
+    A portion of recipients is a transaction of its own. What there is no time for waits for the clockwork.
+    """
+    deadline = time.monotonic() + BUDGET_SECONDS
+    done, left_over = Planned(0, 0, 0), True
+    while left_over and time.monotonic() < deadline:
+        found, left_over = _plan_portion(events)
+        done = Planned(*(before + more for before, more in zip(astuple(done), astuple(found), strict=True)))
     logger().info(
         "planned",
         extra={
             "threads": sorted({str(event.thread_id) for event in events}),
-            "events": planned.events,
-            "deliveries": planned.deliveries,
+            "events": done.events,
+            "deliveries": done.deliveries,
+            "left_over": left_over,
         },
     )
+    return done
+
+
+def _plan_portion(events: Sequence[Named]) -> tuple[Planned, bool]:
+    """What one transaction planned, and whether it left events for another."""
+    swept = [event for event in events if event.again]
+    asked: list[db.Statement] = [(sql.PLAN, _ids(events) | {"recipients": RECIPIENTS})]
+    if swept:
+        asked.append((sql.UNDELIVERED, _ids(swept)))
+    rows, *missing = db.transaction(WORKER, *asked)
+    queued = [row for row in rows if row["id"] is not None]
+    messages = watching.kick(queued)
     if missing and missing[0]:
-        repush.push_again([(row["user_id"], row["thread_id"], row["seq"]) for row in missing[0]])
-    return planned
+        repush.push_again([Missing(**row) for row in missing[0]])
+    return Planned(rows[0]["events"], len(queued), messages), rows[0]["left_over"] > 0
 
 
-def _ids(events: Sequence[Named]) -> dict[str, list[Any]]:
+def _ids(events: Sequence[Named]) -> dict[str, Any]:
     return {
         "threads": [event.thread_id for event in events],
         "seqs": [event.seq for event in events],

@@ -15,35 +15,38 @@ Item = TypeVar("Item")
 
 
 class NotQueuedError(Exception):
-    """A queue did not take everything."""
+    """A queue did not take everything; `positions` of what it did not take."""
 
-    def __init__(self, refused: int, asked: int) -> None:
-        super().__init__(f"{refused} of {asked} messages were not taken")
-        self.refused = refused
+    def __init__(self, positions: Sequence[int], asked: int) -> None:
+        super().__init__(f"{len(positions)} of {asked} messages were not taken")
+        self.positions = frozenset(positions)
+        self.refused = len(positions)
 
 
-def send(queue_url: str, bodies: Sequence[str], *, seconds: float = SEND_SECONDS) -> None:
-    """Put the bodies on the queue, ten to a call of at most `seconds`; one may arrive twice.
+def send(queue_url: str, bodies: Sequence[str], *, seconds: float = SEND_SECONDS, delay: int = 0) -> None:
+    """Put the bodies on the queue, ten to a call of at most `seconds`; they may arrive twice, none before `delay` seconds.
 
     Raises NotQueuedError if any of them was not taken. A call that fails is the last: whoever sends a thousand bodies
     to a queue that hangs must not wait a hundred times.
     """
-    refused = 0
+    refused: list[int] = []
     for start in range(0, len(bodies), BATCH):
         try:
-            refused += _send(queue_url, bodies[start : start + BATCH], seconds)
+            failed = _send(queue_url, bodies[start : start + BATCH], seconds, delay)
         except aws.AwsError as error:
             logger().warning("queue unreachable", extra={"code": error.code, "queue": queue_url})
-            refused += len(bodies) - start
+            refused.extend(range(start, len(bodies)))
             break
+        refused.extend(start + number for number in failed)
     if refused:
         raise NotQueuedError(refused, len(bodies))
 
 
-def _send(queue_url: str, bodies: Sequence[str], seconds: float) -> int:
-    entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
+def _send(queue_url: str, bodies: Sequence[str], seconds: float, delay: int) -> list[int]:
+    wait = {"DelaySeconds": delay} if delay else {}
+    entries = [{"Id": str(number), "MessageBody": body, **wait} for number, body in enumerate(bodies)]
     answer = aws.call("sqs", "SendMessageBatch", {"QueueUrl": queue_url, "Entries": entries}, seconds=seconds)
-    return len(answer.get("Failed", []))
+    return [int(entry["Id"]) for entry in answer.get("Failed", [])]
 
 
 def each(event: Mapping[str, Any], act: Callable[[str], object]) -> dict[str, Any]:

@@ -139,8 +139,16 @@ class Settings:
         listed = self.environment.get("ALLOWED_ORIGINS", "").split(",")
         return frozenset(origin.strip() for origin in listed if origin.strip())
 
+    @property
+    def posts_per_second(self) -> int:
+        """How many posts to connections one environment of the fan-out may make."""
+        value = self._required("POSTS_PER_SECOND")
+        if not value.isdecimal() or int(value) == 0:
+            raise MissingSettingError("the environment variable POSTS_PER_SECOND must be a number above 0")
+        return int(value)
+
     def queue_url(self, name: str, lane: str) -> str:
-        """The queue of `events` or of a channel in a lane: EVENTS_QUEUE_URL, SMS_EMERGENCY_QUEUE_URL, …"""
+        """The queue of `events`, `fanout` or a channel in a lane: EVENTS_QUEUE_URL, SMS_EMERGENCY_QUEUE_URL, …"""
         named = f"{name}_queue_url" if lane == "ordinary" else f"{name}_{lane}_queue_url"
         return self._required(named.upper())
 

@@ -1,13 +1,14 @@
 """Telling those who are connected, and the planner, what has been committed. A hint: the log is the truth (R21).
 
-Runs after the commit, in the function that committed. Nothing here can fail the write: what is not
-pushed is found by the client's next sync, and what the planner does not hear of by the next sweep (R17).
+Runs after the commit, in the function that committed. It pushes to few; the others are reached through a queue, in
+shards (decision 7). Nothing here can fail the write: what is not pushed is found by the client's next sync, and what
+the planner does not hear of by the next sweep (R17).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -15,15 +16,18 @@ from wedsync.conversations.events import Change, Committed
 from wedsync.notifications import kicks
 from wedsync.platform import aws
 from wedsync.platform.observability import logger
-from wedsync.realtime import connections, paging, poster, sessions
+from wedsync.realtime import connections, paging, poster, sessions, shards
 from wedsync.realtime.connections import Connection
 from wedsync.realtime.poster import Outcome
 from wedsync.realtime.protocol import AccessFrame, encode
 
 KICK_SECONDS = 0.5
+DIRECT = 50  # connections that the function which committed pushes to itself
+DIRECT_PEOPLE = connections.MAX_KEYS  # whose connections it looks up: one read
 HANDSHAKE_SECONDS = 30  # API Gateway gives `$connect` 29 s to answer
 
 Answer = TypeVar("Answer")
+Pace = Callable[[Iterable[str]], Iterator[str]]
 
 
 def deliver(committed: Committed[Answer]) -> Answer:
@@ -31,15 +35,14 @@ def deliver(committed: Committed[Answer]) -> Answer:
 
     Those to whom nothing is left are disconnected.
     """
-    people = {user_id for change in committed.changes for user_id in change.audience | change.revoked}
-    if people:
-        _push(committed.changes, people)
+    told = _tell(committed.changes)
     kicks.kick_events(
         (
             (_lane(change, event["seq"]), change.thread_id, event["seq"])
             for change in committed.changes
             for event in change.events
         ),
+        again=not told,  # the planner pushes to all who have not stored it
         seconds=KICK_SECONDS,
     )
     sessions.show_out(committed.dismissed)
@@ -50,23 +53,62 @@ def _lane(change: Change, seq: int) -> str:
     return "emergency" if seq in change.emergencies else "ordinary"
 
 
-def _push(changes: Sequence[Change], people: Collection[UUID]) -> None:
+def _tell(changes: Sequence[Change]) -> bool:
+    """Push to the nearest and leave the others to the fan-out; False if its queue did not take them."""
+    near = _Near(changes)
+    people = near.first(user_id for change in changes for user_id in change.audience | change.revoked)
+    if not people:
+        return True
+    looked_up = people[: max(DIRECT_PEOPLE, len(near.revoked))]
     try:
-        found = connections.find(people)
+        found = connections.find(looked_up)
     except aws.AwsError as error:
         logger().warning("connections unknown, nothing pushed", extra={"code": error.code})
-        return
-    push(changes, found, poster.BUDGET_SECONDS)
+        return True
+    crowd = near.crowd(found)
+    others = {each.user_id for each in crowd} | {*people[len(looked_up) :]}
+    taken = shards.put(shards.of_changes(changes, others)) if others else True
+    push(changes, [each for each in found if each not in crowd], poster.BUDGET_SECONDS)
+    return taken
 
 
-def push(changes: Sequence[Change], found: Sequence[Connection], seconds: float) -> None:
-    """Push each change to those of the connections that it is for, within so many seconds."""
+class _Near:
+    """Who is told first: who lost something, for nobody else tells them; who did it; who is looking."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        self.revoked: set[UUID] = set()
+        self._threads = {change.thread_id for change in changes}
+        self._actors: set[str] = set()
+        for change in changes:
+            self.revoked |= change.revoked
+            self._actors |= {event["actor_id"] for event in change.events if "actor_id" in event}
+
+    def first(self, people: Iterable[UUID]) -> list[UUID]:
+        """Each once, the nearest first."""
+        return sorted({*people}, key=self._distance)
+
+    def crowd(self, found: Iterable[Connection]) -> set[Connection]:
+        """Those whom it is too much to push to here."""
+        now = time.time()
+        open_ones = [each for each in found if each.expires_at > now and not each.lagging]
+        near = sorted(
+            open_ones, key=lambda each: (*self._distance(each.user_id), each.focus not in self._threads)
+        )
+        losing = sum(each.user_id in self.revoked for each in open_ones)
+        return {*near[max(DIRECT, losing) :]}
+
+    def _distance(self, user_id: UUID) -> tuple[bool, bool]:
+        return user_id not in self.revoked, str(user_id) not in self._actors
+
+
+def push(changes: Sequence[Change], found: Sequence[Connection], seconds: float, pace: Pace = iter) -> None:
+    """Push each change to those of the connections that it is for, within so many seconds, no faster than `pace`."""
     began, now = time.monotonic(), time.time()
     current = [each for each in found if each.expires_at > now]
     outcomes: dict[str, Outcome] = {}
     deadline = began + seconds
     for change in changes:
-        _push_one(change, current, outcomes, deadline)
+        _push_one(change, current, outcomes, deadline, pace)
     _tidy(current, outcomes)
     _dismiss([each for each in found if each.expires_at <= now])
     done = sum(outcome is Outcome.DONE for outcome in outcomes.values())
@@ -82,7 +124,7 @@ def push(changes: Sequence[Change], found: Sequence[Connection], seconds: float)
 
 
 def _push_one(
-    change: Change, current: Sequence[Connection], outcomes: dict[str, Outcome], deadline: float
+    change: Change, current: Sequence[Connection], outcomes: dict[str, Outcome], deadline: float, pace: Pace
 ) -> None:
     """A connection that failed once is sent nothing more: a later frame would only show a gap."""
 
@@ -92,7 +134,7 @@ def _push_one(
     audience = [each for each in current if each.user_id in change.audience and not each.lagging]
     for frame in paging.pushes(change):
         ids = [each.connection_id for each in audience if sendable(each)]
-        outcomes |= poster.post(frame, ids, deadline - time.monotonic())
+        outcomes |= poster.post(frame, pace(ids), deadline - time.monotonic())
     revoked = [each.connection_id for each in current if each.user_id in change.revoked and sendable(each)]
     if revoked:
         access: AccessFrame = {"type": "access", "thread_id": str(change.thread_id), "state": "revoked"}
