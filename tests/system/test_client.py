@@ -27,6 +27,12 @@ def log(party: Party, person: str, thread: str) -> list[tuple[int, str]]:
         path = f"/threads/{thread}/messages?limit=100&cursor={page['next_cursor']}"
 
 
+def place(party: Party, person: str, thread: str) -> tuple[int, int]:
+    """How far somebody's devices have stored a thread, and how far he has read it."""
+    me = party.call(person, "GET", f"/threads/{thread}").body["me"]
+    return me["delivered_seq"], me["read_seq"]
+
+
 async def test_both_devices_of_a_person_show_the_same_conversation(party: Party, devices: Devices) -> None:
     thread = party.thread("ana", "flora")
 
@@ -110,20 +116,16 @@ async def test_who_is_removed_forgets_and_who_comes_back_begins_anew(party: Part
 async def test_a_message_counts_as_read_only_while_somebody_looks(party: Party, devices: Devices) -> None:
     thread = party.thread("ana", "flora")
 
-    def place() -> tuple[int, int]:
-        me = party.call("flora", "GET", f"/threads/{thread}").body["me"]
-        return me["delivered_seq"], me["read_seq"]
-
     async with devices.device("flora", "phone") as flora:
         seq = party.send("ana", thread, "hello?").body["seq"]
-        await flora.until(lambda: place() == (seq, 0))
+        await flora.until(lambda: place(party, "flora", thread) == (seq, 0))
         flora.client.visible(thread)
-        await flora.until(lambda: place() == (seq, seq))
+        await flora.until(lambda: place(party, "flora", thread) == (seq, seq))
         seq = party.send("ana", thread, "and this?").body["seq"]
-        await flora.until(lambda: place() == (seq, seq))
+        await flora.until(lambda: place(party, "flora", thread) == (seq, seq))
         flora.client.visible(None)
         party.send("ana", thread, "good night")
-        await flora.until(lambda: place() == (seq + 1, seq))
+        await flora.until(lambda: place(party, "flora", thread) == (seq + 1, seq))
 
 
 async def test_a_message_that_will_never_do_is_told_and_the_others_go(party: Party, devices: Devices) -> None:
@@ -185,7 +187,7 @@ async def test_a_connection_is_renewed_before_it_ends(party: Party, devices: Dev
     assert flora.heard(thread) == log(party, "ana", thread)
 
 
-async def test_where_sockets_are_refused_messages_go_out_over_rest(
+async def test_where_sockets_are_refused_all_goes_over_rest_until_one_opens(
     party: Party, devices: Devices, trouble: Callable[..., Any]
 ) -> None:
     thread = party.thread("ana", "flora")
@@ -194,13 +196,22 @@ async def test_where_sockets_are_refused_messages_go_out_over_rest(
         await flora.live()
         trouble(reject_upgrades=1, cut="all")
         flora.client.send(thread, "over REST")
-        await flora.until(lambda: flora.client.state is State.SENDING_ONLY)
-        await flora.until(lambda: flora.client.unsent() == [])
+        await flora.until(lambda: flora.client.state is State.POLLING and flora.client.unsent() == [])
+        flora.client.visible(thread)
+        for number in range(3):
+            seq = party.send("ana", thread, str(number)).body["seq"]
+            await flora.until(lambda number=number: flora.texts(thread)[-1:] == [str(number)])
+            await flora.until(lambda seq=seq: place(party, "flora", thread) == (seq, seq))
+        assert flora.client.state is State.POLLING
         trouble()
         await flora.live()
-        await flora.until(lambda: flora.texts(thread) == ["over REST"])
+        party.send("ana", thread, "by socket")
+        await flora.until(lambda: flora.texts(thread) == ["over REST", "0", "1", "2", "by socket"])
 
-    assert [type(each) for each in flora.settled()] == [Sent]
+    (sent,) = flora.settled()
+    assert isinstance(sent, Sent)
+    assert sent.epoch == party.call("ana", "GET", f"/threads/{thread}").body["epoch"]
+    assert flora.heard(thread) == log(party, "ana", thread)
 
 
 async def test_a_store_is_for_one_person_and_one_process(party: Party, devices: Devices) -> None:

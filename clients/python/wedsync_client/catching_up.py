@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
-from wedsync_client.frames import MAX_CURSORS, MAX_EVENTS, Frame
+from wedsync_client.frames import MAX_CURSORS, MAX_EVENTS, MAX_WAIT, Frame
 from wedsync_client.replica import Replica
 from wedsync_client.timing import Timing
 
@@ -26,10 +26,17 @@ class CatchingUp:
         self._at = 0.0  # when to ask; sooner if something is wanted
         self._progress = (0, 0)
         self._fruitless = 0
+        self._pushes = True
+        self._is_first = True
 
-    def connected(self) -> None:
-        """The first frame of a connection."""
+    def connected(self, *, pushes: bool) -> None:
+        """The first frame of a connection; where nothing is pushed it is asked all the time."""
         self.asked, self._at, self._fruitless = None, 0.0, 0
+        self._pushes, self._is_first = pushes, True
+
+    def disconnected(self) -> None:
+        """What was asked will not be answered."""
+        self.asked = None
 
     def want(self, at: float) -> None:
         """Ask at that time, or sooner."""
@@ -55,8 +62,9 @@ class CatchingUp:
         """The question. Threads that are behind come first; of the others as many as fit, in turn."""
         self._number += 1
         self._parts, self._last = set(), {}
-        self.asked, self._until = f"s{self._number}", now + self._timing.answer
-        self._at = now + self._timing.sync_every
+        wait = 0 if self._pushes else self._wait(replicas, epoch)
+        self.asked, self._until = f"s{self._number}", now + self._timing.answer + wait
+        self._at = now + (self._timing.sync_every if self._pushes else 0.0)
         self._progress = _progress(replicas)
         able = [each for each in replicas.values() if not each.loading]
         self._random.shuffle(able)
@@ -70,7 +78,7 @@ class CatchingUp:
             "since": self.since,
             "cursors": cursors,
             "limit": MAX_EVENTS,
-        }
+        } | ({} if self._pushes else {"wait": wait})
 
     def is_whole(self, frame: Frame, now: float) -> bool:
         """Whether this `synced` frame completes the answer. If not, but its end is here, it is asked for anew."""
@@ -82,7 +90,7 @@ class CatchingUp:
 
     def ended(self, replicas: Mapping[str, Replica], *, behind: bool, now: float) -> None:
         """The whole answer is here: its token counts from now on."""
-        self.since, self.asked = self._last["since"], None
+        self.since, self.asked, self._is_first = self._last["since"], None, False
         if not behind:
             self._fruitless = 0
         elif _progress(replicas) != self._progress:
@@ -97,7 +105,13 @@ class CatchingUp:
             self.asked = None
             self.since = None if frame["code"] == "invalid" else self.since
             pause = frame.get("retry_after_ms")
-            self.put_off(now, None if pause is None else pause / 1000)
+            self.put_off(now, None if pause is None else pause / 1000 * self._random.uniform(1, 1.5))
+
+    def _wait(self, replicas: Mapping[str, Replica], epoch: str | None) -> int:
+        """Seconds that the answer may take: none if there is something to hear, few if there soon will be."""
+        if self._is_first or any(each.is_behind(epoch) for each in replicas.values()):
+            return 0
+        return 1 if any(each.loading for each in replicas.values()) else MAX_WAIT
 
     def put_off(self, now: float, seconds: float | None = None) -> None:
         """Ask later, each time twice as late, with full jitter."""

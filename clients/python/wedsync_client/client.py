@@ -150,11 +150,9 @@ class Client:
 
     async def _opened(self, channel: Channel) -> None:
         self._lines.use(channel)
-        if self._lines.is_fallback:
-            self._set(State.SENDING_ONLY)
-        elif self._state is not State.LIVE:
+        if self._state is not State.LIVE:
             self._set(State.CATCHING_UP)
-        await self._carry_out(self._session.connected())
+        await self._carry_out(self._session.connected(pushes=channel.pushes))
 
     async def _arrived(self, channel: Channel, frame: Frame | None) -> None:
         """Of a connection that another has replaced only events count: its `bye` and its end mean nothing."""
@@ -162,14 +160,16 @@ class Client:
         if frame is not None and (in_use or frame.get("type") == "events"):
             await self._carry_out(self._session.received(frame))
         elif in_use:
-            self._come_back(self._attempts.delay())
+            self._broken()
 
     async def _carry_out(self, step: Step) -> None:
         for told in step.told:
             self._told.put_nowait(told)
         for load in step.loads:
             self._loads.start(load)
-        if step.caught_up:
+        if step.caught_up and self._lines.is_fallback:
+            self._set(State.POLLING)
+        elif step.caught_up:
             self._attempts.succeeded()
             self._set(State.LIVE)
         channel = self._lines.current
@@ -190,7 +190,13 @@ class Client:
             self._lines.stop()
             self._set(State.ENDED)
         else:
-            self._come_back(self._attempts.delay())
+            self._broken()
+
+    def _broken(self) -> None:
+        """A socket that has brought nothing whole may be one that never will."""
+        if self._state is State.CATCHING_UP and not self._lines.is_fallback:
+            self._attempts.refused()
+        self._come_back(self._attempts.delay())
 
     def _come_back(self, after: float) -> None:
         self._session.disconnected()

@@ -14,6 +14,7 @@ MAX_BATCH = 20
 MAX_BATCH_BYTES = 24_000  # of 28,000 that a frame may have
 MAX_CURSORS = 200
 MAX_EVENTS = 300
+MAX_WAIT = 20  # seconds, for something new, where nothing is pushed
 
 
 class State(StrEnum):
@@ -24,7 +25,7 @@ class State(StrEnum):
     CONNECTING = "connecting"
     CATCHING_UP = "catching_up"  # connected; something may be missing
     LIVE = "live"  # connected, and nothing is missing
-    SENDING_ONLY = "sending_only"  # sockets are refused: messages go out over REST
+    POLLING = "polling"  # sockets do not get through: it asks over REST, and nothing was missing when it did
     ENDED = "ended"  # by the server, for good: another connection has this one's place
 
 
@@ -135,7 +136,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message is in the log as `seq`; `duplicate` if it had been before. REST does not tell the epoch."""
+    """A message is in the log as `seq`; `duplicate` if it had been before."""
 
     thread_id: str
     client_msg_id: str

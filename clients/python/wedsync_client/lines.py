@@ -10,9 +10,10 @@ from typing import Any
 
 import aiohttp
 
-from wedsync_client.channels import Channel, RefusedSocket, RestChannel, SocketChannel
+from wedsync_client.channels import Channel, RefusedSocket, SocketChannel
 from wedsync_client.frames import Frame
 from wedsync_client.rest import Problem, Rest, Unreachable
+from wedsync_client.rest_channel import RestChannel
 from wedsync_client.timing import Attempts
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
@@ -62,8 +63,8 @@ class Lines:
 
     @property
     def is_fallback(self) -> bool:
-        """Whether messages go out over REST only."""
-        return isinstance(self.current, RestChannel)
+        """Whether all goes over REST."""
+        return self.current is not None and not self.current.pushes
 
     def open(self, after: float) -> None:
         """Open a socket after so many seconds, unless one is being opened right now."""
@@ -117,14 +118,17 @@ class Lines:
             ticket = await self._rest.ticket(self._device_id)
         except (Unreachable, Problem):
             return NotOpened()
+        if self._falls_back():
+            return Opened(RestChannel(self._rest))
         try:
             channel = await SocketChannel.open(self._http, ticket)
         except RefusedSocket:
             self._attempts.refused()
-            fall_back = self._attempts.sockets_are_refused and self.current is None
-            return Opened(RestChannel(self._rest)) if fall_back else NotOpened()
-        self._attempts.opened()
+            return Opened(RestChannel(self._rest)) if self._falls_back() else NotOpened()
         return Opened(channel)
+
+    def _falls_back(self) -> bool:
+        return self._attempts.sockets_are_refused and self.current is None
 
     async def _renew(self, channel: Channel) -> None:
         with suppress(Unreachable, Problem):

@@ -50,9 +50,10 @@ class Machine:
             "error": self._on_error,
         }
 
-    def connected(self, now: float) -> list[Effect]:
-        """A connection is open: sync is its first frame."""
+    def connected(self, now: float, *, pushes: bool = True) -> list[Effect]:
+        """A connection is open: sync is its first frame. `pushes`: news come without being asked for."""
         self.disconnected()
+        self._threads.sync.connected(pushes=pushes)
         self._connected = True
         self._threads.receipts.note()
         self._ping_at = now + self._ping_every(now)
@@ -62,7 +63,7 @@ class Machine:
         """What was asked will not be answered."""
         self._connected = False
         self._pong_by = None
-        self._threads.sync.connected()
+        self._threads.sync.disconnected()
         self._outbox.disconnected()
 
     def received(self, frame: Frame, now: float) -> list[Effect]:

@@ -11,6 +11,7 @@ import aiohttp
 from wedsync_client.frames import Message, Page
 
 SECONDS = 30.0
+RETRY_SECONDS = 2.0  # where an answer does not say
 
 # Too many requests; and a token that has expired in between: there is a newer one by the next attempt.
 _LATER = (401, 429)
@@ -19,7 +20,11 @@ Token = Callable[[], Awaitable[str]]
 
 
 class Unreachable(Exception):  # noqa: N818 - a state of the world
-    """The API was not reached, or could not answer: ask again later."""
+    """The API was not reached, or could not answer: ask again later, after `retry_after` seconds if it did answer."""
+
+    def __init__(self, why: str, retry_after: float | None = None) -> None:
+        super().__init__(why)
+        self.retry_after = retry_after
 
 
 class Problem(Exception):  # noqa: N818 - as the API calls it
@@ -72,10 +77,16 @@ class Rest:
         """Move the cursor `read` or `delivered`. Raises Unreachable, Problem."""
         await self._ask("PUT", f"/threads/{thread_id}/{cursor}", {"epoch": epoch, "seq": seq})
 
-    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    async def sync(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Catch up: `frames`, and whether there are `more`. Raises Unreachable, Problem."""
+        return await self._ask("POST", "/sync", asked, SECONDS + asked["wait"])
+
+    async def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, seconds: float = SECONDS
+    ) -> Any:
         try:
             headers = {"Authorization": f"Bearer {await self._token()}"}
-            timeout = aiohttp.ClientTimeout(total=SECONDS)
+            timeout = aiohttp.ClientTimeout(total=seconds)
             async with self._http.request(
                 method, self._api + path, json=body, headers=headers, timeout=timeout
             ) as answer:
@@ -83,7 +94,11 @@ class Rest:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unreachable(str(error)) from error
         if answer.status >= 500 or answer.status in _LATER:
-            raise Unreachable(f"{answer.status}")
+            raise Unreachable(f"{answer.status}", _seconds(answer.headers.get("Retry-After")))
         if answer.status >= 400:
             raise Problem(answer.status, stated["code"])
         return stated
+
+
+def _seconds(retry_after: str | None) -> float:
+    return float(retry_after) if retry_after and retry_after.isdecimal() else RETRY_SECONDS

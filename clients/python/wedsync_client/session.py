@@ -49,9 +49,9 @@ class Session:
         self._store = store
         self._clock = clock
 
-    def connected(self) -> Step:
-        """A connection is open."""
-        return self._step(self._machine.connected(self._clock()))
+    def connected(self, *, pushes: bool = True) -> Step:
+        """A connection is open; if nothing is pushed on it, what is new is asked for all the time."""
+        return self._step(self._machine.connected(self._clock(), pushes=pushes))
 
     def disconnected(self) -> None:
         """It is not any more."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from time import monotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,35 +22,37 @@ class Timing:
     longest_pause: float = 10.0  # between syncs that bring nothing
     retry: float = 0.5
     longest_retry: float = 30.0
-    refusals: int = 3  # of sockets in a row, until REST takes over
+    refusals: int = 3  # of sockets within so many seconds, until REST takes over
+    refusals_within: float = 60.0
     renewal: tuple[float, float] = (95 * 60.0, 112 * 60.0)  # API Gateway ends a socket after two hours
 
 
 class Attempts:
     """When to connect again: full jitter, twice as long after each failure, as the server asks if it asks."""
 
-    def __init__(self, timing: Timing, random: Random) -> None:
+    def __init__(self, timing: Timing, random: Random, clock: Callable[[], float] = monotonic) -> None:
         self._timing = timing
         self._random = random
+        self._clock = clock
         self._failures = 0
-        self._refusals = 0
-
-    @property
-    def sockets_are_refused(self) -> bool:
-        """Whether sockets were refused so often in a row that there is no use in waiting for one."""
-        return self._refusals >= self._timing.refusals
+        self._refusals: deque[float] = deque(maxlen=timing.refusals)
+        self.sockets_are_refused = (
+            False  # so often that there is no use in waiting for one, until one has caught up
+        )
 
     def succeeded(self) -> None:
-        """A connection has caught up."""
-        self._failures = self._refusals = 0
+        """A socket has caught up."""
+        self._failures = 0
+        self._refusals.clear()
+        self.sockets_are_refused = False
 
     def refused(self) -> None:
-        """REST was answered, and the socket was not opened."""
-        self._refusals += 1
-
-    def opened(self) -> None:
-        """A socket was opened, whatever became of it."""
-        self._refusals = 0
+        """REST was answered, and the socket was not opened, or died before it had caught up."""
+        now = self._clock()
+        self._refusals.append(now)
+        is_often = len(self._refusals) == self._timing.refusals
+        if is_often and self._refusals[0] > now - self._timing.refusals_within:
+            self.sockets_are_refused = True
 
     def delay(self) -> float:
         """Seconds until the next attempt."""

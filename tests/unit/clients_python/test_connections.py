@@ -15,10 +15,10 @@ import pytest
 from aiohttp import web
 
 from tests.fixtures.gateways import eventually
-from wedsync_client import Client, Filled, Left, Reloaded, State, StateChanged, Timing, Told
-from wedsync_client.channels import RestChannel
+from wedsync_client import Applied, Client, Filled, Left, Reloaded, State, StateChanged, Timing, Told
 from wedsync_client.frames import Frame
 from wedsync_client.rest import Problem, Rest, Unreachable
+from wedsync_client.rest_channel import RestChannel
 
 TIMING = Timing(gap=0.01, answer=5.0, retry=0.01, longest_retry=0.05, receipts_every=0.01)
 DEAD = replace(TIMING, ping_every=0.05, pong=0.05)
@@ -53,19 +53,24 @@ class Server:
     statuses: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     asked: list[tuple[str, str, Any]] = field(default_factory=list[tuple[str, str, Any]])
     sockets: list[web.WebSocketResponse] = field(default_factory=list[web.WebSocketResponse])
+    answers: list[list[Frame]] = field(default_factory=list[list[Frame]])
     api: str = ""
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/v1/realtime/tickets", self._ticket),
             web.get("/socket", self._socket),
+            web.post("/v1/sync", self._sync),
             web.route("*", "/v1/{path:.*}", self._other),
         ]
 
     def refuses(self, path: str) -> web.Response | None:
         """What a test wants a path to answer instead of the usual."""
         status = self.statuses[path].pop(0) if self.statuses.get(path) else 200
-        return web.json_response({"code": "because"}, status=status) if status >= 400 else None
+        headers = {"Retry-After": "0"} if status in (429, 503) else {}
+        return (
+            web.json_response({"code": "because"}, status=status, headers=headers) if status >= 400 else None
+        )
 
     async def _ticket(self, request: web.Request) -> web.Response:
         refused = self.refuses("/realtime/tickets")
@@ -83,6 +88,26 @@ class Server:
             await self.says(self, socket, json.loads(received.data))
         return socket
 
+    async def _sync(self, request: web.Request) -> web.Response:
+        """The next of `answers`, at last that nothing has changed; one without an end is a part."""
+        body = await request.json()
+        self.asked.append(("POST", "/sync", body))
+        if refused := self.refuses("/sync"):
+            return refused
+        if not self.answers and body["wait"]:
+            await asyncio.sleep(0.02)
+        synced = {
+            "type": "synced",
+            "re": "r",
+            "threads": self.threads,
+            "gone": [],
+            "part": 1,
+            "more": False,
+            "since": "s",
+        }
+        frames = self.answers.pop(0) if self.answers else [synced]
+        return web.json_response({"frames": frames, "more": frames[-1]["type"] != "synced"})
+
     async def _other(self, request: web.Request) -> web.Response:
         path = request.path.removeprefix("/v1")
         body = json.loads(await request.text() or "null")
@@ -90,7 +115,7 @@ class Server:
         if refused := self.refuses(path):
             return refused
         if request.method == "POST":
-            return web.json_response({"id": "m", "seq": 7, "duplicate": False}, status=201)
+            return web.json_response({"id": "m", "seq": 7, "duplicate": False, "epoch": "e"}, status=201)
         message = {"id": "m", "seq": 3, "message": "the whole text"}
         return web.json_response({"data": [message], "epoch": "e", "head_seq": 3})
 
@@ -195,6 +220,7 @@ async def test_over_rest_a_batch_is_sent_one_by_one_and_in_order() -> None:
         ("a", "ok", 7),
         ("b", "ok", 7),
     ]
+    assert sent["epoch"] == "e"
     assert [body["client_msg_id"] for _, _, body in server.asked] == ["a", "b"]
 
 
@@ -217,17 +243,14 @@ async def test_over_rest_trouble_ends_a_batch_and_a_refusal_does_not(
     assert [each["status"] for each in sent["results"]] == outcomes
 
 
-async def test_over_rest_cursors_move_and_nothing_is_caught_up() -> None:
+async def test_over_rest_cursors_move() -> None:
     async with rest_channel(server := Server()) as channel:
         await channel.send({"action": "ack", "epoch": "e", "cursors": {"t1": 4, "t2": 5}})
         await channel.send({"action": "read", "epoch": "e", "thread_id": "t1", "seq": 4})
         pong = await answer(channel, action="ping")
-        refused = await answer(channel, action="sync", id="s1")
         await eventually(lambda: len(server.asked) == 3)
 
     assert pong == {"type": "pong"}
-    assert refused is not None
-    assert (refused["re"], refused["code"]) == ("s1", "unavailable")
     assert sorted((path, body["seq"]) for _, path, body in server.asked) == [
         ("/threads/t1/delivered", 4),
         ("/threads/t1/read", 4),
@@ -316,7 +339,76 @@ async def test_refused_tickets_and_sockets_are_asked_for_again(tmp_path: Path) -
 
     states = [each.state for each in told if isinstance(each, StateChanged)]
     assert State.OFFLINE in states
-    assert State.SENDING_ONLY in states
+    assert State.POLLING in states
+
+
+QUESTION = {"action": "sync", "id": "s1", "since": None, "cursors": {}, "limit": 300, "wait": 0}
+
+
+async def test_over_rest_a_question_is_answered_by_the_frames_of_a_socket() -> None:
+    part = {"type": "events", "re": "r", "thread_id": "t1", "events": []}
+    async with rest_channel(server := Server(answers=[[part]])) as channel:
+        cut = [await answer(channel, **QUESTION), await channel.receive()]
+        whole = await answer(channel, **{**QUESTION, "id": "s2"})
+
+    assert cut == [
+        {**part, "re": "s1"},
+        {"type": "error", "re": "s1", "code": "unavailable", "retry_after_ms": 0},
+    ]
+    assert whole is not None
+    assert (whole["type"], whole["re"]) == ("synced", "s2")
+    assert server.asked[0] == ("POST", "/sync", {"since": None, "cursors": {}, "limit": 300, "wait": 0})
+
+
+@pytest.mark.parametrize(("status", "pause"), [(503, 0), (429, 0), (500, 2000)])
+async def test_over_rest_a_question_that_is_put_off_is_asked_later(status: int, pause: int) -> None:
+    async with rest_channel(Server(statuses={"/sync": [status]})) as channel:
+        refused = await answer(channel, **QUESTION)
+
+    assert refused == {"type": "error", "re": "s1", "code": "unavailable", "retry_after_ms": pause}
+
+
+async def test_over_rest_a_question_that_arrives_nowhere_ends_the_channel() -> None:
+    async with aiohttp.ClientSession() as http:
+        channel = RestChannel(Rest(http, "http://127.0.0.1:9/v1", token))
+
+        assert await answer(channel, **QUESTION) is None
+
+
+async def test_where_no_socket_gets_through_news_are_waited_for_over_rest(tmp_path: Path) -> None:
+    me = {"delivered_seq": 0, "read_seq": 0}
+    listed = {"thread_id": "t1", "epoch": "e", "head_seq": 1, "me": me}
+    event = {"seq": 1, "kind": "message.created", "message": {"seq": 1, "message": "hello"}}
+    where = {"thread_id": "t1", "epoch": "e", "re": "r", "head_seq": 1}
+    end = {"type": "synced", "re": "r", "gone": [], "part": 1, "more": False, "since": "s"}
+    news: list[Frame] = [{**end, "threads": [listed]}]
+    events: list[Frame] = [{"type": "events", **where, "events": [event]}, {**end, "threads": []}]
+    server = Server(statuses={"/socket": [503] * 1000}, answers=[[{**end, "threads": []}], news, events])
+
+    async with device(server, tmp_path) as client:
+        await until(client, lambda told: isinstance(told, Applied))
+        await until(client, is_state(State.POLLING)) if client.state is not State.POLLING else []
+        server.statuses["/socket"].clear()
+        await until(client, is_state(State.LIVE))
+        shown = client.messages("t1")
+
+    assert [message["message"] for message in shown] == ["hello"]
+    polls = [body for _, path, body in server.asked if path == "/sync"]
+    assert [body["wait"] for body in polls[:4]] == [0, 20, 0, 20]
+    assert [body["cursors"] for body in polls[2:4]] == [
+        {"t1": {"epoch": "e", "seq": 0}},
+        {"t1": {"epoch": "e", "seq": 1}},
+    ]
+
+
+async def test_sockets_that_open_and_swallow_everything_are_given_up_too(tmp_path: Path) -> None:
+    async def swallow(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        pass
+
+    async with device(server := Server(swallow), tmp_path, DEAD) as client:
+        await until(client, is_state(State.POLLING))
+
+    assert len(server.sockets) >= 3
 
 
 async def test_pages_are_loaded_until_that_works_or_there_is_none(tmp_path: Path) -> None:

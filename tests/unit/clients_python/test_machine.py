@@ -129,7 +129,7 @@ def test_trouble_of_the_server_is_waited_for() -> None:
     device.received({"type": "error", "re": asked["id"], "code": "unavailable", "retry_after_ms": 3000}, 1.0)
 
     assert frames(device.tick(3.9)) == []
-    assert question(device.tick(4.0))["since"] == "s0"
+    assert question(device.tick(5.5))["since"] == "s0"  # not everybody at one moment
 
 
 def test_syncs_that_bring_nothing_become_rare() -> None:
@@ -348,15 +348,45 @@ def test_each_failure_doubles_the_longest_wait_and_success_ends_that() -> None:
     assert attempts.renewal() == 112 * 60
 
 
-def test_sockets_count_as_refused_after_three_times_in_a_row() -> None:
-    attempts = Attempts(TIMING, Random(1))  # noqa: S311
+def test_sockets_count_as_refused_after_three_times_in_a_minute_until_one_has_caught_up() -> None:
+    now = 0.0
+    attempts = Attempts(TIMING, Random(1), lambda: now)  # noqa: S311
 
-    for _ in range(2):
-        attempts.refused()
-    attempts.opened()
-    for _ in range(2):
+    for now in (1.0, 20.0, 61.0):  # noqa: B007 (the clock reads it)
         attempts.refused()
 
     assert not attempts.sockets_are_refused
+    now = 79.0
+    attempts.refused()
+    now = 500.0
     attempts.refused()
     assert attempts.sockets_are_refused
+    attempts.succeeded()
+    assert not attempts.sockets_are_refused
+
+
+def test_where_nothing_is_pushed_it_asks_all_the_time_and_waits_when_it_has_everything() -> None:
+    device = machine(since="s0")
+    first = question(device.connected(0.0, pushes=False))
+
+    second = question(device.received(synced(first), 1.0))
+    me = {"thread_id": "t1", "epoch": "e", "head_seq": 4, "me": ME}
+    third = question(device.received(synced(second, threads=[me]), 15.0))
+    events = pushed(1, re=third["id"], events=[{"seq": 1, "to_seq": 4, "kind": "void"}])
+    device.received(events, 15.0)
+    fourth = question(device.received(synced(third), 15.0))
+    cut = {"type": "error", "re": fourth["id"], "code": "unavailable", "retry_after_ms": 0}
+    fifth = question(device.received(cut, 16.0))
+
+    assert [each["wait"] for each in (first, second, third, fourth)] == [0, 20, 0, 20]
+    assert third["cursors"] == {"t1": {"epoch": "e", "seq": 0}}
+    assert fifth["since"] == "s1"
+    assert "wait" not in question(device.connected(17.0))
+
+
+def test_a_long_wait_is_no_reason_to_think_that_the_line_is_dead() -> None:
+    device = machine(since="s0")
+    device.received(synced(question(device.connected(0.0, pushes=False))), 1.0)
+
+    assert frames(device.tick(30.9)) == []
+    assert frames(device.tick(31.0))[0] == {"action": "ping"}

@@ -1,0 +1,116 @@
+"""The way for frames where sockets are refused: requests of the REST API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from wedsync_client.frames import Frame
+from wedsync_client.rest import Problem, Rest, Unreachable
+
+
+class RestChannel:
+    """Frames go out as requests, and what comes back are the frames a socket would bring.
+
+    It ends when the API is not reached.
+    """
+
+    pushes = False
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+        self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self._asked: set[asyncio.Task[None]] = set()
+        self._actions: Mapping[str, Callable[[Frame], Awaitable[None]]] = {
+            "send": self._send,
+            "sync": self._sync,
+            "ack": self._ack,
+            "read": self._read,
+            "ping": self._ping,
+            "focus": self._nothing,  # hints about people go by socket only
+            "typing": self._nothing,
+        }
+
+    async def send(self, frame: Frame) -> None:
+        """Carry out one frame; its answer is received later."""
+        task = asyncio.create_task(self._carry_out(frame))
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+
+    async def receive(self) -> Frame | None:
+        """The next frame."""
+        return await self._frames.get()
+
+    async def close(self) -> None:
+        """End it; what is on its way is given up, and repeated elsewhere."""
+        asked = list(self._asked)
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        self._frames.put_nowait(None)
+
+    async def _carry_out(self, frame: Frame) -> None:
+        try:
+            await self._actions[frame["action"]](frame)
+        except Unreachable:
+            self._answer(type="error", re=frame.get("id"), code="unavailable")
+        except Problem as problem:
+            self._answer(type="error", re=frame.get("id"), code=problem.code)
+
+    def _answer(self, **frame: Any) -> None:
+        self._frames.put_nowait(frame)
+
+    async def _send(self, frame: Frame) -> None:
+        """One by one; after a failure the rest is skipped, so that the order holds (R14).
+
+        The epoch is that of the first: if the log was restored since, all are offered again (R4).
+        """
+        results: list[Frame] = []
+        epoch: str | None = None
+        for message in frame["messages"]:
+            result = {"client_msg_id": message["client_msg_id"], "id": None, "seq": None, "code": None}
+            try:
+                sent = await self._rest.send(frame["thread_id"], message)
+            except Problem as problem:
+                results.append(result | {"status": "error", "code": problem.code})
+            except Unreachable:
+                results.append(result | {"status": "skipped"})
+                break
+            else:
+                epoch = epoch or sent["epoch"]
+                status = "duplicate" if sent.get("duplicate") else "ok"
+                results.append(result | {"status": status, "id": sent["id"], "seq": sent["seq"]})
+        self._answer(type="sent", re=frame["id"], thread_id=frame["thread_id"], epoch=epoch, results=results)
+
+    async def _sync(self, frame: Frame) -> None:
+        """An answer that was cut has no end: what is left is asked for at once, from where its frames lead."""
+        asked = {name: frame[name] for name in ("since", "cursors", "limit", "wait")}
+        try:
+            answer = await self._rest.sync(asked)
+        except Unreachable as trouble:
+            if trouble.retry_after is None:
+                self._frames.put_nowait(None)
+            else:
+                self._ask_again(frame, trouble.retry_after)
+            return
+        for each in answer["frames"]:
+            self._answer(**{**each, "re": frame["id"]})
+        if answer["more"]:
+            self._ask_again(frame, 0.0)
+
+    def _ask_again(self, frame: Frame, seconds: float) -> None:
+        self._answer(type="error", re=frame["id"], code="unavailable", retry_after_ms=int(seconds * 1000))
+
+    async def _ack(self, frame: Frame) -> None:
+        for thread_id, seq in frame["cursors"].items():
+            await self._rest.move(thread_id, "delivered", frame["epoch"], seq)
+
+    async def _read(self, frame: Frame) -> None:
+        await self._rest.move(frame["thread_id"], "read", frame["epoch"], frame["seq"])
+
+    async def _nothing(self, _frame: Frame) -> None:
+        pass
+
+    async def _ping(self, _frame: Frame) -> None:
+        self._answer(type="pong")
