@@ -55,14 +55,14 @@ class BackEnd:
 
 
 class Canned(BaseHTTPRequestHandler):
-    """Secrets Manager and SQS: the context key, or everything taken."""
+    """Secrets Manager, SQS and DynamoDB: the context key, or everything taken, or nobody connected."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         key = {"current": 1, "keys": {"1": base64.b64encode(KEY).decode()}}
-        body = json.dumps({"SecretString": json.dumps(key)}).encode()
+        body = json.dumps({"SecretString": json.dumps(key), "Responses": {}}).encode()
         self.send_response_only(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -91,6 +91,7 @@ def environment(server: Postgres, role: str, port: int) -> None:
         "DATABASE_PIPELINE": "true",
         "CONTEXT_KEY_SECRET": "context-keys",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "CONNECTIONS_TABLE": "connections",
         "AWS_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "bench",
         "AWS_SECRET_ACCESS_KEY": "bench",

@@ -24,7 +24,7 @@ from wedsync.platform import db
 from wedsync.platform.context import WORKER
 from wedsync.platform.observability import logger
 
-RECIPIENTS = 2_000  # of one transaction: about a second, where a statement may take thirty
+RECIPIENTS = 500  # of one transaction: about a second for what is urgent, where a statement may take thirty
 BUDGET_SECONDS = 20.0
 
 
