@@ -2,6 +2,7 @@
 
 import { CatchUp } from "./catch-up.js";
 import { Link } from "./link.js";
+import { Modes } from "./modes.js";
 import { Outbox } from "./outbox.js";
 import { Replica } from "./replica.js";
 import { claims, Rest } from "./rest.js";
@@ -63,8 +64,10 @@ export function assemble({ url, token, random = Math.random, ...options }, { met
   const rest = new Rest(url, token, options.fetch ?? fetch);
   const replica = new Replica({ since, epoch, threads }, user_id);
   const outbox = new Outbox(unsent);
+  const modes = new Modes();
   const link = new Link({
     deviceId, random,
+    pingMs: () => modes.pingMs,
     WebSocket: options.WebSocket ?? WebSocket,
     ticket: async (refresh) => ({
       ...(await rest.request("POST", "/realtime/tickets", { device_id: deviceId }, { refresh })),
@@ -76,6 +79,6 @@ export function assemble({ url, token, random = Math.random, ...options }, { met
   const shared = { rest, replica, outbox, random, ...whole, send: (/** @type {object} */ frame) => link.send(frame) };
   const catchUp = new CatchUp({ ...shared, restart: () => link.restart() });
   const sender = new Sender({ ...shared, heard: () => catchUp.check() });
-  const seen = new Seen({ ...shared, visible: options.visible ?? isVisible }, reads);
-  return { rest, replica, outbox, link, catchUp, sender, seen };
+  const seen = new Seen({ ...shared, visible: options.visible ?? isVisible, modes }, reads);
+  return { rest, replica, outbox, link, modes, catchUp, sender, seen };
 }

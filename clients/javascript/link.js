@@ -3,6 +3,7 @@
  * a new socket before the gateway ends the old one after two hours, and no socket that only looks alive.
  */
 
+import { Identity } from "./identity.js";
 import { readFrame, SUBPROTOCOL } from "./protocol.js";
 import { Timers } from "./timers.js";
 /** @typedef {import("./protocol.js").Frame} Frame */
@@ -14,7 +15,6 @@ const CAP_MS = 30_000;
 const HANDSHAKE_MS = 30_000; // the gateway gives $connect 29 s
 const PONG_MS = 8_000;
 const RENEW_MS = /** @type {const} */ ([95 * 60_000, 112 * 60_000]); // the gateway ends a socket after 120 minutes
-const TOKEN_LEAD_MS = 60_000;
 const HURRY_MS = 500; // not everybody whose network came back at one moment at one moment
 const TROUBLE_MS = 60_000;
 const REPLACED = 4009;
@@ -26,6 +26,7 @@ const TOKEN_EXPIRED = 4001;
  * @property {string} deviceId
  * @property {new (url: string, protocol: string) => WebSocket} WebSocket
  * @property {() => number} random
+ * @property {() => number} pingMs between pings
  * @property {(frame: Frame) => void} heard
  * @property {(state: LinkState, detail: {retry_at?: number, code?: number}) => void} changed
  */
@@ -41,7 +42,7 @@ export class Link {
   #troubles = [];
   #freshToken = false;
   #expiresAt = Infinity;
-  #pingMs = 60_000;
+  #identity;
   #timers = new Timers();
   /** @type {LinkState} */
   state = "stopped";
@@ -49,6 +50,11 @@ export class Link {
   /** @param {LinkOptions} options */
   constructor(options) {
     this.#options = options;
+    this.#identity = new Identity({
+      ticket: () => options.ticket(true),
+      send: (frame) => this.send(frame),
+      instead: () => this.#renewFresh(),
+    });
   }
 
   /** Sockets keep failing: something between here and there may not let them through. */
@@ -97,9 +103,9 @@ export class Link {
     if (this.#socket) this.#lost(this.#socket);
   }
 
-  /** From the next ping on. @param {number} seconds */
-  pingEvery(seconds) {
-    this.#pingMs = seconds * 1000;
+  #renewFresh() {
+    this.#freshToken = true;
+    this.renew();
   }
 
   async #connect() {
@@ -142,28 +148,21 @@ export class Link {
     this.#former = this.#socket;
     this.#socket = socket;
     this.#renewing = false;
-    this.#renewInTime();
-    this.#enter("open");
-    this.#ping(); // an open socket may be dead all the same
-  }
-
-  /** Before the gateway's two hours are over, and before the token is. */
-  #renewInTime() {
     const [soonest, latest] = RENEW_MS;
-    const ofSocket = soonest + this.#options.random() * (latest - soonest);
-    const left = this.#expiresAt - Date.now();
-    const ofToken = Math.max(1_000, left - Math.min(TOKEN_LEAD_MS, left / 2));
-    this.#timers.set("renew", Math.min(ofSocket, ofToken), () => {
-      this.#freshToken = ofToken < ofSocket;
-      this.renew();
-    });
+    this.#timers.set("renew", soonest + this.#options.random() * (latest - soonest), () => this.renew());
+    this.#enter("open");
+    this.#identity.began(this.#expiresAt);
+    this.#ping(); // an open socket may be dead all the same
   }
 
   /** @param {WebSocket} socket @param {unknown} data */
   #message(socket, data) {
     const frame = socket === this.#socket || socket === this.#former ? readFrame(data) : null;
     if (!frame) return;
-    if (socket === this.#socket) this.#timers.clear("pong");
+    if (socket === this.#socket) {
+      this.#timers.clear("pong");
+      if (this.#identity.heard(frame)) return;
+    }
     if (frame.type === "bye") this.#bye(socket, frame);
     else if (frame.type !== "pong") this.#options.heard(frame);
   }
@@ -184,13 +183,14 @@ export class Link {
   #ping() {
     if (!this.send({ action: "ping" })) return;
     this.#timers.set("pong", PONG_MS, () => this.restart()); // anything that arrives cancels it
-    this.#timers.set("ping", this.#pingMs, () => this.#ping());
+    this.#timers.set("ping", this.#options.pingMs(), () => this.#ping());
   }
 
   /** @param {WebSocket} socket */
   #lost(socket) {
     if (socket !== this.#socket) return;
     this.#discard(socket);
+    this.#identity.end();
     this.#socket = null;
     if (this.#renewing) return; // its successor is on its way
     this.#leave();
@@ -229,6 +229,7 @@ export class Link {
     this.#attempt += 1;
     this.#renewing = false;
     this.#timers.clearAll();
+    this.#identity.end();
     this.#discard(this.#socket);
     this.#discard(this.#former);
     this.#socket = this.#former = null;

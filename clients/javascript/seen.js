@@ -14,6 +14,7 @@ const TYPING_MS = 3_000;
  * @property {(frame: object) => boolean} send over the socket
  * @property {(make: () => Outcome) => Promise<void>} settle
  * @property {() => boolean} visible whether a person can see us
+ * @property {import("./modes.js").Modes} modes
  */
 
 export class Seen {
@@ -121,7 +122,7 @@ export class Seen {
 
   /** @param {string} threadId */
   typing(threadId) {
-    if (!this.#hints || Date.now() - (this.#typed.get(threadId) ?? -TYPING_MS) < TYPING_MS) return;
+    if (!this.#hints || !this.#options.modes.typing || Date.now() - (this.#typed.get(threadId) ?? -TYPING_MS) < TYPING_MS) return;
     this.#typed.set(threadId, Date.now());
     this.#options.send({ action: "typing", thread_id: threadId });
   }

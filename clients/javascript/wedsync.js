@@ -168,9 +168,17 @@ export class Client extends EventTarget {
     else if (["events", "access", "synced", "resync_required"].includes(type)) {
       await this.#settle(() => this.#parts.replica.take(frame)).catch(() => undefined);
     } else {
-      if (type === "mode" && frame.ping_seconds) this.#parts.link.pingEvery(frame.ping_seconds);
+      if (type === "mode") this.#behave(frame);
       this.#tell(frame);
     }
+  }
+
+  /** @param {Frame} frame */
+  #behave(frame) {
+    const { link, modes } = this.#parts;
+    const before = modes.pingMs;
+    modes.note(frame);
+    if (modes.pingMs < before) link.hurry(); // not only after the ping that is due next
   }
 
   /** @param {Frame} frame */

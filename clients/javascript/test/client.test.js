@@ -397,6 +397,26 @@ test("what was read offline is told after the next sync, until the server knows 
   assert.equal(stage.all("read").length, count);
 });
 
+test("on the day it pings as often as it is asked to and says nothing of typing, until that is over", async () => {
+  const client = await stage.live();
+  const day = { type: "mode", wedding_id: "w1", phase: "day_of", ping_seconds: 25, typing: false };
+  const before = stage.all("ping").length;
+
+  await stage.says(day);
+  await stage.says({ ...day, wedding_id: "w2", phase: "wrap_up", ping_seconds: 55, typing: true });
+  client.typing("flowers");
+  for (const _ of [1, 2]) {
+    await stage.pass(25_000);
+    await stage.says({ type: "pong" });
+  }
+
+  assert.equal(stage.all("typing").length, 0);
+  assert.equal(stage.all("ping").length, before + 3); // one at once
+  await stage.says({ ...day, phase: "wrap_up", ping_seconds: 55, typing: true });
+  client.typing("flowers");
+  assert.equal(stage.all("typing").length, 1);
+});
+
 test("hints that the server does not know are not repeated", async () => {
   const client = await stage.live();
   client.typing("flowers");

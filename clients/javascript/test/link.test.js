@@ -7,6 +7,7 @@ import { Link } from "../link.js";
 /** @type {[string, any][]} */ let states = [];
 /** @type {boolean[]} */ let tickets = [];
 let dice = 0.5;
+let pingMs = 55_000;
 
 class Socket {
   /** @type {any[]} */ sent = [];
@@ -42,6 +43,7 @@ function link({ expiresIn = Infinity, refuse = () => false } = {}) {
   const made = new Link({
     deviceId: "ana phone",
     random: () => dice,
+    pingMs: () => pingMs,
     WebSocket: /** @type {any} */ (Socket),
     ticket: async (fresh) => {
       tickets.push(fresh);
@@ -76,7 +78,7 @@ async function pass(ms) {
 
 beforeEach(() => {
   mock.timers.enable({ apis: ["setTimeout", "Date"] });
-  [sockets, heard, states, tickets, dice] = [[], [], [], [], 0.5];
+  [sockets, heard, states, tickets, dice, pingMs] = [[], [], [], [], 0.5, 55_000];
 });
 afterEach(() => mock.timers.reset());
 
@@ -202,23 +204,92 @@ test("a renewal that fails leaves the old socket alone and is tried again", asyn
   assert.equal(sockets.length, 2);
 });
 
-test("a new socket is opened with a new token before the old token expires", async () => {
-  link({ expiresIn: 600_000 });
-  const socket = await opened();
-
-  for (let minute = 0; minute < 9; minute += 1) {
+/** @param {Socket} socket @param {number} minutes */
+async function minutes(socket, minutes) {
+  for (let minute = 0; minute < minutes; minute += 1) {
     await pass(60_000);
     socket.says({ type: "pong" });
   }
+}
+
+/** @param {Socket} socket */
+const handedIn = ({ sent }) => sent.filter(({ action }) => action === "auth");
+
+test("a minute before the token expires another ticket is handed in on the open socket", async () => {
+  link({ expiresIn: 600_000 });
+  const socket = await opened();
+
+  await minutes(socket, 9);
 
   assert.deepEqual(tickets, [false, true]);
+  assert.deepEqual(handedIn(socket), [{ action: "auth", id: "auth", ticket: "t2" }]);
+  socket.says({ type: "auth_ok", re: "auth", expires_at: new Date(Date.now() + 600_000).toISOString() });
+  await minutes(socket, 9);
+  assert.equal(handedIn(socket).length, 2);
+  assert.equal(sockets.length, 1);
+});
+
+test("the server may say that it is time, and is answered once", async () => {
+  link({ expiresIn: 3600_000 });
+  const socket = await opened();
+
+  for (let sync = 0; sync < 2; sync += 1) socket.says({ type: "auth_expiring", expires_at: "2026-06-13T15:00:00.000Z" });
+  await settled();
+
+  assert.equal(handedIn(socket).length, 1);
+  assert.deepEqual(heard, []);
+});
+
+test("a token that is no newer is not asked for over and over", async () => {
+  link({ expiresIn: 120_000 });
+  const socket = await opened();
+  const expires_at = new Date(Date.now() + 120_000).toISOString();
+  await minutes(socket, 1);
+
+  socket.says({ type: "auth_ok", re: "auth", expires_at });
+  await pass(50_000);
+
+  assert.equal(tickets.length, 2);
+});
+
+test("a renewal that is refused, or not answered, opens a new socket with a new token", async () => {
+  for (const refuse of [true, false]) {
+    [sockets, tickets] = [[], []];
+    const made = link({ expiresIn: 3600_000 });
+    const old = await opened();
+    old.says({ type: "auth_expiring", expires_at: "2026-06-13T15:00:00.000Z" });
+    await settled();
+
+    if (refuse) old.says({ type: "error", re: "auth", code: "invalid" });
+    else await pass(8_000);
+    const fresh = await opened();
+
+    assert.notEqual(fresh, old);
+    assert.deepEqual(tickets, [false, true, true]);
+    made.stop();
+  }
+});
+
+test("a renewal for which there is no ticket is left to a new socket, and stays away from it", async () => {
+  let refused = false;
+  link({ expiresIn: 3600_000, refuse: () => refused });
+  const old = await opened();
+  refused = true;
+
+  old.says({ type: "auth_expiring", expires_at: "2026-06-13T15:00:00.000Z" });
+  await settled();
+  refused = false;
+  await pass(250);
+
+  assert.deepEqual(handedIn(old), []);
+  assert.equal(sockets.length, 2);
 });
 
 test("a socket that answers no ping is given up", async () => {
   link();
   const socket = await opened();
 
-  await pass(60_000);
+  await pass(55_000);
   assert.deepEqual(socket.sent, [{ action: "ping" }, { action: "ping" }]);
   await pass(8_000);
 
