@@ -22,6 +22,7 @@ const PAGE = 50;
  * @property {import("./rest.js").Rest} rest
  * @property {(frame: object) => boolean} send over the socket
  * @property {() => void} restart the connection: it does not answer
+ * @property {() => void} unreachable the API is not there over REST either
  * @property {(make: () => Outcome) => Promise<void>} settle stores and tells what came of it
  * @property {(frame: Frame) => Promise<void>} heard frames that came over REST
  * @property {() => number} random
@@ -155,19 +156,29 @@ export class CatchUp {
     const { replica, rest, heard, random } = this.#options;
     const re = `p${++this.#count}-${Math.floor(random() * 2 ** 32)}`;
     const wait = replica.incomplete || this.#first ? 0 : POLL_SECONDS;
+    this.#fruitless = wait || replica.progress !== this.#progress ? 0 : Math.min(this.#fruitless + 1, 8);
+    this.#progress = replica.progress;
+    if (this.#fruitless) await this.#pause(Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless));
     const { since, cursors, limit } = /** @type {any} */ (replica.sync(re, this.#first));
     try {
       const body = { ...(since && { since }), cursors, limit, wait };
-      const { frames } = await rest.request("POST", "/sync", body, { patienceMs: (wait + 15) * 1000 });
+      const { frames, more } = await rest.request("POST", "/sync", body, { patienceMs: (wait + 15) * 1000 });
       for (const frame of frames) await heard({ ...frame, re });
       this.#first = false;
+      if (more && !this.#live) replica.syncEnded(); // the answer was cut: from where it led to, at once
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (!this.#live) replica.syncEnded();
-      this.#pollable = error.transient;
-      const pause = error.retryAfterMs + random() * 5_000;
-      await new Promise((resolve) => this.#timers.set("poll", pause, () => resolve(undefined)));
+      if (error.status === 0) this.#options.unreachable();
+      this.#pollable = error.transient || (error.code === "invalid" && since !== undefined);
+      if (!this.#live && this.#pollable && !error.transient) replica.forgetToken();
+      else if (!this.#live) replica.syncEnded();
+      await this.#pause(error.retryAfterMs + random() * 5_000);
     }
+  }
+
+  /** @param {number} ms */
+  async #pause(ms) {
+    await new Promise((resolve) => this.#timers.set("poll", ms, () => resolve(undefined)));
   }
 
   /** @param {string} threadId @param {ThreadEvent} event @returns {Promise<ThreadEvent | null>} */

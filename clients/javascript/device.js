@@ -56,6 +56,7 @@ export async function openDevice(options) {
  * @property {(make: () => Outcome) => Promise<void>} settle stores and tells what came of it
  * @property {(frame: Frame) => Promise<void>} heard
  * @property {import("./link.js").LinkOptions["changed"]} changed
+ * @property {() => void} unreachable the API is not there over REST either
  */
 
 /** @param {Options & {store: Store}} options @param {Contents} saved @param {Whole} whole */
@@ -77,8 +78,13 @@ export function assemble({ url, token, random = Math.random, ...options }, { met
     changed: whole.changed,
   });
   const shared = { rest, replica, outbox, random, ...whole, send: (/** @type {object} */ frame) => link.send(frame) };
+  const tell = (/** @type {object} */ frame) => {
+    const sent = link.send(frame);
+    if (!sent && link.blocked) rest.tell(frame);
+    return sent;
+  };
   const catchUp = new CatchUp({ ...shared, restart: () => link.restart() });
   const sender = new Sender({ ...shared, heard: () => catchUp.check() });
-  const seen = new Seen({ ...shared, visible: options.visible ?? isVisible, modes }, reads);
+  const seen = new Seen({ ...shared, send: tell, visible: options.visible ?? isVisible, modes }, reads);
   return { rest, replica, outbox, link, modes, catchUp, sender, seen };
 }

@@ -6,6 +6,7 @@
 import { Identity } from "./identity.js";
 import { readFrame, SUBPROTOCOL } from "./protocol.js";
 import { Timers } from "./timers.js";
+import { Troubles } from "./troubles.js";
 /** @typedef {import("./protocol.js").Frame} Frame */
 /** @typedef {{ticket: string, url: string, expires_at: number}} Ticket `expires_at`: of the token behind it, in ms */
 /** @typedef {"connecting" | "open" | "waiting" | "replaced" | "ended" | "stopped"} LinkState */
@@ -16,7 +17,6 @@ const HANDSHAKE_MS = 30_000; // the gateway gives $connect 29 s
 const PONG_MS = 8_000;
 const RENEW_MS = /** @type {const} */ ([95 * 60_000, 112 * 60_000]); // the gateway ends a socket after 120 minutes
 const HURRY_MS = 500; // not everybody whose network came back at one moment at one moment
-const TROUBLE_MS = 60_000;
 const REPLACED = 4009;
 const TOKEN_EXPIRED = 4001;
 
@@ -38,8 +38,7 @@ export class Link {
   #attempt = 0;
   #renewing = false;
   #failures = 0;
-  /** @type {number[]} */
-  #troubles = [];
+  #troubles = new Troubles();
   #freshToken = false;
   #expiresAt = Infinity;
   #identity;
@@ -57,9 +56,9 @@ export class Link {
     });
   }
 
-  /** Sockets keep failing: something between here and there may not let them through. */
+  /** Sockets do not get through. */
   get blocked() {
-    return this.#troubles.filter((at) => at > Date.now() - TROUBLE_MS).length >= 3;
+    return this.#troubles.blocked;
   }
 
   start() {
@@ -82,7 +81,7 @@ export class Link {
   /** The connection has proved itself: the next failure is a first one. */
   settled() {
     this.#failures = 0;
-    this.#troubles = [];
+    this.#troubles.settled();
     this.#discard(this.#former);
     this.#former = null;
   }
@@ -147,6 +146,7 @@ export class Link {
     this.#discard(this.#former);
     this.#former = this.#socket;
     this.#socket = socket;
+    this.#troubles.opened(this.#renewing);
     this.#renewing = false;
     const [soonest, latest] = RENEW_MS;
     this.#timers.set("renew", soonest + this.#options.random() * (latest - soonest), () => this.renew());
@@ -193,6 +193,7 @@ export class Link {
     this.#identity.end();
     this.#socket = null;
     if (this.#renewing) return; // its successor is on its way
+    this.#troubles.lost();
     this.#leave();
     this.#wait(this.#delay());
   }
@@ -202,7 +203,7 @@ export class Link {
     if (attempt !== this.#attempt) return;
     this.#timers.clear("handshake");
     this.#renewing = false;
-    this.#troubles.push(Date.now());
+    this.#troubles.failed();
     if (this.#socket) this.#timers.set("renew", this.#delay(), () => this.renew());
     else this.#wait(this.#delay());
   }

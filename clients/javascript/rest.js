@@ -62,6 +62,14 @@ export class Rest {
     return answer;
   }
 
+  /** What a socket would take one way. It is cumulative: what does not arrive is said again by the next. @param {any} frame */
+  tell({ action, epoch, cursors = {}, thread_id, seq }) {
+    const moves = action === "read" ? [[thread_id, "read", seq]] : Object.entries(cursors).map(([id, at]) => [id, "delivered", at]);
+    for (const [id, cursor, at] of moves) {
+      void this.request("PUT", `/threads/${id}/${cursor}`, { epoch, seq: at }).catch(() => undefined);
+    }
+  }
+
   close() {
     this.#closed.abort();
   }

@@ -121,7 +121,7 @@ export class Sender {
       const stored = await rest.request("POST", `/threads/${batch.thread_id}/messages`, entry.message);
       const status = stored.duplicate ? "duplicate" : "ok";
       const { client_msg_id } = entry.message;
-      await this.#settled(batch.thread_id, known, [{ client_msg_id, status, id: stored.id, seq: stored.seq, code: null }]);
+      await this.#settled(batch.thread_id, stored.epoch ?? known, [{ client_msg_id, status, id: stored.id, seq: stored.seq, code: null }]);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       await this.#refused(batch.thread_id, error.transient ? "unavailable" : error.code, error.retryAfterMs);

@@ -45,6 +45,7 @@ export class Client extends EventTarget {
       settle: (make) => this.#settle(make).catch(() => undefined),
       heard: (frame) => this.#heard(frame),
       changed: (state, detail) => this.#changed(state, detail),
+      unreachable: () => this.#unreachable(),
     });
   }
 
@@ -219,6 +220,11 @@ export class Client extends EventTarget {
       for (const part of [catchUp, sender]) part.disconnected();
       if (link.blocked) void catchUp.poll();
     }
+    this.#show();
+  }
+
+  #unreachable() {
+    if (this.#connection.connection === "polling") this.#connection = { connection: "waiting" };
     this.#show();
   }
 

@@ -134,7 +134,7 @@ class Stage {
       const asked = body ? JSON.parse(String(body)) : undefined;
       this.asked.push({ action, ...asked });
       const answer = (await this.rest[action]?.(asked)) ?? 404;
-      return typeof answer === "number" ? Response.json({ code: "not_found" }, { status: answer }) : Response.json(answer);
+      return typeof answer === "number" ? Response.json({ code: answer === 422 ? "invalid" : "not_found" }, { status: answer }) : Response.json(answer);
     };
   }
 }
@@ -317,6 +317,67 @@ test("where sockets do not get through it catches up over REST, and goes on tryi
   waiting.shift()?.({ frames: [] });
   await stage.settled();
   assert.equal(stage.all("POST /sync").length, 2);
+});
+
+/** Three sockets do not open; `POST /sync` is answered by `answers`, one after the other, and then never. @param {any[]} answers */
+async function blocked(...answers) {
+  stage.rest["POST /sync"] = () => answers.shift() ?? new Promise(() => undefined);
+  const client = await stage.open();
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    stage.sockets.at(-1).onclose();
+    await stage.pass(2_000);
+  }
+  return client;
+}
+
+const flowers = { thread_id: "flowers", epoch: "a1", head_seq: 1, me: { read_seq: 0 } };
+const end = { type: "synced", threads: [flowers], gone: [], inbox_head: null, part: 1, more: false, since: "s1" };
+
+test("an answer over REST that was cut is gone on with at once, from where it led to", async () => {
+  await blocked({ frames: [], more: true }, { frames: [end], more: false });
+  await stage.pass(500);
+
+  assert.deepEqual(stage.all("POST /sync").map(({ wait, since }) => [wait, since]), [[0, undefined], [0, undefined], [20, "s1"]]);
+});
+
+test("a poll that brings nothing of what is missing is repeated later and later", async () => {
+  const behind = { frames: [{ ...end, threads: [{ ...flowers, head_seq: 9 }] }], more: false };
+  await blocked(...Array(20).fill(behind));
+  await stage.pass(100);
+  const before = stage.all("POST /sync").length;
+
+  for (let second = 0; second < 10; second += 1) await stage.pass(1_000);
+
+  assert.ok(stage.all("POST /sync").length - before < 8);
+});
+
+test("where sockets do not get through cursors move over REST", async () => {
+  const client = await blocked({ frames: [end], more: false });
+  stage.rest["PUT /threads/flowers/read"] = stage.rest["PUT /threads/flowers/delivered"] = () => ({});
+
+  await client.read("flowers");
+  await stage.pass(2_000);
+
+  assert.deepEqual(stage.all("PUT /threads/flowers/read").map(({ epoch, seq }) => [epoch, seq]), [["a1", 1]]);
+  assert.deepEqual(stage.all("PUT /threads/flowers/delivered").map(({ epoch, seq }) => [epoch, seq]), [["a1", 1]]);
+});
+
+test("without any network nobody is said to be polling", async () => {
+  const client = await blocked({ frames: [end], more: false }, 503);
+  assert.equal(client.state.connection, "polling");
+  stage.reachable = false;
+
+  await stage.pass(5_000);
+
+  assert.equal(client.state.connection, "waiting");
+});
+
+test("a token that the server does not take any more is given up over REST as well", async () => {
+  await blocked({ frames: [end], more: false }, 422, { frames: [end], more: false });
+
+  await stage.pass(5_000);
+
+  assert.deepEqual(stage.all("POST /sync").map(({ since }) => since), [undefined, "s1", undefined, "s1"]);
 });
 
 test("a server that cannot be polled is not polled", async () => {

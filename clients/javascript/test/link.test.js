@@ -328,6 +328,24 @@ test("a network that lets no socket through is noticed", async () => {
   assert.equal(made.blocked, true);
 });
 
+test("a network that opens sockets and lets nothing through them is noticed, until one has proved itself", async () => {
+  const made = link();
+  for (const wait of [0, 1_000, 2_000]) {
+    await pass(wait);
+    assert.equal(made.blocked, false);
+    sockets.at(-1)?.onopen();
+    await pass(8_000); // no pong
+  }
+  assert.equal(made.blocked, true);
+  await pass(120_000);
+
+  await opened();
+  assert.equal(made.blocked, true);
+  made.settled();
+
+  assert.equal(made.blocked, false);
+});
+
 test("an error of the gateway itself, which has no type, is told as ours", async () => {
   link();
 

@@ -124,7 +124,7 @@ describe("on the running stack", { concurrency: 3, skip }, () => {
     assert.deepEqual(await flora.texts(thread), ["after"]);
   });
 
-  test("without sockets messages go over REST", async (t) => {
+  test("where no socket gets through messages come and go over REST", async (t) => {
     const thread = await newThread("ana", "flora");
     class NoWebSocket extends EventTarget {
       /** @type {(() => void) | null} */ onclose = null;
@@ -140,6 +140,12 @@ describe("on the running stack", { concurrency: 3, skip }, () => {
 
     await until(() => blocked.of("sent", thread).length === 3, "three messages being stored");
     assert.deepEqual(await logOf("flora", thread), ["one", "two", "three"]);
+    await blocked.is("polling");
+    const { seq } = await call("flora", "POST", `/threads/${thread}/messages`, { message: "four", client_msg_id: crypto.randomUUID() });
+    await until(async () => (await blocked.texts(thread)).at(-1) === "four", "a message coming over REST");
+    await blocked.client.read(thread);
+    await until(async () => (await call("ana", "GET", `/threads/${thread}`)).me.read_seq === seq, "it being read");
+    assert.equal(blocked.client.state.connection, "polling");
   });
 
   test("a message too large for any frame goes and comes whole", async (t) => {
