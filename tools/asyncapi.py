@@ -1,4 +1,4 @@
-"""docs/asyncapi.yaml from the frames of `wedsync.realtime.protocol`.
+"""docs/asyncapi.yaml from the frames of `wedsync.realtime`.
 
 .venv/bin/python tools/asyncapi.py           write it
 .venv/bin/python tools/asyncapi.py --check   exit 1 if it is not what the code says
@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "core"))
 
 from wedsync.identity.tickets import DEVICE_ID, LIFETIME_SECONDS
-from wedsync.realtime import hint_frames, protocol
+from wedsync.realtime import connection_frames, hint_frames, protocol
 
 TARGET = Path(__file__).parents[1] / "docs" / "asyncapi.yaml"
 CHANNEL = "socket"
@@ -37,18 +37,18 @@ TO_CLIENTS: dict[str, type] = {
     "resync_required": protocol.ResyncRequiredFrame,
     "synced": protocol.SyncedFrame,
     "sent": protocol.SentFrame,
-    "auth_ok": protocol.AuthOkFrame,
-    "auth_expiring": protocol.AuthExpiringFrame,
+    "auth_ok": connection_frames.AuthOkFrame,
+    "auth_expiring": connection_frames.AuthExpiringFrame,
     "access": protocol.AccessFrame,
     "receipt": hint_frames.ReceiptFrame,
     "others_typing": hint_frames.TypingFrame,
     "presence": hint_frames.PresenceFrame,
     "me": hint_frames.MeFrame,
     "notification": protocol.NotificationFrame,
-    "mode": protocol.ModeFrame,
-    "bye": protocol.ByeFrame,
+    "mode": connection_frames.ModeFrame,
+    "bye": connection_frames.ByeFrame,
     "error": protocol.ErrorFrame,
-    "pong": protocol.PongFrame,
+    "pong": connection_frames.PongFrame,
 }
 REPLIES = {
     "sync": ("auth_expiring", "events", "resync_required", "synced", "mode", "error", "bye"),

@@ -52,7 +52,10 @@ export class Link {
     this.#identity = new Identity({
       ticket: () => options.ticket(true),
       send: (frame) => this.send(frame),
-      instead: () => this.#renewFresh(),
+      instead: () => {
+        this.#freshToken = true;
+        this.renew();
+      },
     });
   }
 
@@ -100,11 +103,6 @@ export class Link {
   /** What arrives does not end as it should: begin anew. */
   restart() {
     if (this.#socket) this.#lost(this.#socket);
-  }
-
-  #renewFresh() {
-    this.#freshToken = true;
-    this.renew();
   }
 
   async #connect() {

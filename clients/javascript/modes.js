@@ -9,9 +9,11 @@ export class Modes {
   /** @type {Map<string, {until: number, ping_seconds: number, typing: boolean}>} */
   #asked = new Map();
 
-  /** It takes the place of the last of its wedding. @param {Frame} frame */
+  /** It takes the place of the last of its wedding. @param {Frame} frame @returns {boolean} whether pings are due sooner now */
   note({ wedding_id, ping_seconds, typing }) {
+    const before = this.pingMs;
     this.#asked.set(wedding_id, { until: Date.now() + HOLDS_MS, ping_seconds, typing });
+    return this.pingMs < before;
   }
 
   /** Between pings. */

@@ -169,17 +169,9 @@ export class Client extends EventTarget {
     else if (["events", "access", "synced", "resync_required"].includes(type)) {
       await this.#settle(() => this.#parts.replica.take(frame)).catch(() => undefined);
     } else {
-      if (type === "mode") this.#behave(frame);
+      if (type === "mode" && this.#parts.modes.note(frame)) this.#parts.link.hurry();
       this.#tell(frame);
     }
-  }
-
-  /** @param {Frame} frame */
-  #behave(frame) {
-    const { link, modes } = this.#parts;
-    const before = modes.pingMs;
-    modes.note(frame);
-    if (modes.pingMs < before) link.hurry(); // not only after the ping that is due next
   }
 
   /** @param {Frame} frame */

@@ -99,9 +99,6 @@ class Page:
     messages: Sequence[Message]
 
 
-# What an application hears.
-
-
 @dataclass(frozen=True, slots=True)
 class Applied:
     """The next event of a thread; each comes once, in the order of the log."""

@@ -80,13 +80,11 @@ def test_what_was_sent_is_pushed_before_the_answer(app: ModuleType, monkeypatch:
     change = Change(THREAD, "a1", 4, (), frozenset({COUPLE}), frozenset())
     committed = Committed(messages.Sent(THREAD, "a1", ()), (change,))
     monkeypatch.setattr(messages, "send", lambda *_: committed)
-    monkeypatch.setattr(
-        "wedsync.realtime.broadcast._push", lambda changes, people: pushed.append((changes, people))
-    )
+    monkeypatch.setattr("wedsync.realtime.broadcast._tell", lambda changes: pushed.append(changes) or True)
 
     app.handler(event("send"), None)
 
-    assert pushed == [((change,), {COUPLE})]
+    assert pushed == [(change,)]
 
 
 def test_a_refused_send_is_answered_with_an_error_frame(

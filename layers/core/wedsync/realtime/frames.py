@@ -13,10 +13,10 @@ from wedsync.platform import json_text
 from wedsync.platform.clock import rfc3339
 from wedsync.platform.errors import Invalid, Malformed, Problem, TooLarge
 from wedsync.platform.refused_fields import field_errors
+from wedsync.realtime.connection_frames import AuthOkFrame
 from wedsync.realtime.protocol import (
     FRAME_BYTES,
     Auth,
-    AuthOkFrame,
     ClientFrame,
     ErrorFrame,
     Send,

@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from wedsync.conversations.events import Event
 from wedsync.conversations.models import Cursor, Epoch, Id, NewMessage, Seq
-from wedsync.conversations.replay import ChangedThread, Phase, Reason
+from wedsync.conversations.replay import ChangedThread, Reason
 
 SUBPROTOCOL = "wedsync.v1"
 FRAME_BYTES = 28_000  # of UTF-8, either way: API Gateway cuts and bills at 32 KB
@@ -156,21 +156,6 @@ class SentFrame(TypedDict):
     results: list[SentResult]
 
 
-class AuthOkFrame(TypedDict):
-    """The answer to `auth`: when the connection's identity expires now."""
-
-    type: Literal["auth_ok"]
-    re: str
-    expires_at: str
-
-
-class AuthExpiringFrame(TypedDict):
-    """The token behind the connection expires soon: renew it by `auth`, or be shown out (`bye` 4001)."""
-
-    type: Literal["auth_expiring"]
-    expires_at: str
-
-
 class AccessFrame(TypedDict):
     """The thread is no longer yours: forget it."""
 
@@ -202,30 +187,6 @@ class NotificationFrame(TypedDict):
     notification: Notification
 
 
-class ModeFrame(TypedDict):
-    """How to behave while a wedding is in this phase. Comes with every sync while it is near, and holds for 300 s."""
-
-    type: Literal["mode"]
-    wedding_id: str
-    phase: Phase
-    ping_seconds: int
-    typing: bool
-
-
-class Retry(TypedDict):
-    min_ms: int
-    max_ms: int
-
-
-class ByeFrame(TypedDict):
-    """The connection ends. Without `retry` a client does not connect again by itself."""
-
-    type: Literal["bye"]
-    code: Literal[4001, 4003, 4009, 4010]
-    reason: str
-    retry: NotRequired[Retry]
-
-
 class ErrorField(TypedDict):
     field: str
     message: str
@@ -240,12 +201,6 @@ class ErrorFrame(TypedDict):
     detail: str
     errors: NotRequired[list[ErrorField]]
     retry_after_ms: NotRequired[int]
-
-
-class PongFrame(TypedDict):
-    """The gateway is there."""
-
-    type: Literal["pong"]
 
 
 def encode(frame: Any) -> bytes:

@@ -15,8 +15,9 @@ from wedsync.platform.clock import now
 from wedsync.platform.errors import FieldError, Invalid, Malformed, Unauthenticated, Unavailable
 from wedsync.platform.observability import logger
 from wedsync.realtime import connections, poster
+from wedsync.realtime.connection_frames import ByeFrame
 from wedsync.realtime.connections import Connection
-from wedsync.realtime.protocol import SUBPROTOCOL, ByeFrame, encode
+from wedsync.realtime.protocol import SUBPROTOCOL, encode
 
 TOKEN_EXPIRED: ByeFrame = {
     "type": "bye",

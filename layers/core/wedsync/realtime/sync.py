@@ -12,10 +12,11 @@ from wedsync.platform import aws
 from wedsync.platform.clock import rfc3339
 from wedsync.platform.observability import logger
 from wedsync.realtime import connections, poster, sessions
+from wedsync.realtime.connection_frames import AuthExpiringFrame, ModeFrame
 from wedsync.realtime.connections import Connection
 from wedsync.realtime.paging import event_frames, synced_frames
 from wedsync.realtime.poster import Outcome
-from wedsync.realtime.protocol import AuthExpiringFrame, ModeFrame, ResyncRequiredFrame, Sync, encode
+from wedsync.realtime.protocol import ResyncRequiredFrame, Sync, encode
 from wedsync.realtime.sessions import Session
 
 WARNING_SECONDS = 240  # clients sync every 120: each is told once at least, with 120 s left
