@@ -98,6 +98,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/scheduled-messages/{scheduled_id}"): Operation(
         "One of the caller's scheduled messages", {200: scheduled.ScheduledMessage}, (404,)
     ),
+    ("PATCH", "/scheduled-messages/{scheduled_id}"): Operation(
+        "Say something else in a scheduled message, at another time, or both",
+        {200: scheduled.ScheduledMessage},
+        (400, 403, 404, 409, 415, 422),
+        body=message_models.LaterEdit,
+    ),
     ("DELETE", "/scheduled-messages/{scheduled_id}"): Operation(
         "Do not send a scheduled message", {204: None}, (403, 404, 409)
     ),

@@ -157,6 +157,25 @@ def test_every_writer_of_a_thread_finds_his_link(wedding: Database, sessions: Se
     assert (verify(thread)["state"], verify(thread)["head_seq"]) == ("intact", 4 * 7 + 1)
 
 
+def test_a_long_log_is_verified_part_by_part(
+    wedding: Database, contract: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chains, "AT_ONCE", 4)
+
+    def part(after: int) -> tuple[str, int, int | None]:
+        found = chains.verify(ANA, contract, VerificationQuery(after_seq=after))
+        return found["state"], found["checked_to"], found["broken_at"]
+
+    assert [part(after) for after in (0, 4, 6)] == [
+        ("intact", 4, None),
+        ("intact", 6, None),
+        ("intact", 6, None),
+    ]
+    assert verify(contract)["link"] == verify(contract, seq=6)["link"]
+    behind(wedding, CHANGES[24], t=contract)
+    assert [part(after) for after in (0, 4)] == [("broken", 4, 4), ("broken", 6, 5)]
+
+
 def test_other_threads_are_not_chained(wedding: Database) -> None:
     thread = make_thread()
     say(ANA, thread)

@@ -102,6 +102,52 @@ def test_ownership_is_handed_over(wedding: Database) -> None:
     assert kinds(wedding, thread) == ["thread.created"] + 2 * ["participant.role_changed"]
 
 
+def test_a_thread_is_handed_over_in_one_step(wedding: Database) -> None:
+    thread = make_thread()
+
+    changes = change(ANA, thread, FLORA, role="owner", hand_over=True)
+
+    assert [event.get("participant") for told in changes for event in told.events] == [
+        {"user_id": str(person.user_id), "role": role, "permissions": of(person, thread)["permissions"]}
+        for person, role in ((FLORA, "owner"), (ANA, "participant"))
+    ]
+    assert (of(FLORA, thread)["role"], of(ANA, thread)["role"]) == ("owner", "participant")
+    with pytest.raises(Forbidden):
+        change(ANA, thread, FLORA, 2, role="participant")
+
+
+def test_a_thread_is_handed_over_to_one_who_owns_it_too(wedding: Database) -> None:
+    thread = make_thread()
+    change(ANA, thread, FLORA, role="owner")
+
+    (left,) = change(ANA, thread, FLORA, 2, role="owner", hand_over=True)
+
+    assert (left.events[0]["kind"], of(ANA, thread)["role"]) == ("participant.role_changed", "participant")
+
+
+@pytest.mark.parametrize(
+    ("by", "to", "version", "refusal"),
+    [
+        (ANA, FLORA, 2, PreconditionFailed),
+        (ANA, ANA, 1, Invalid),
+        (ANA, CARLO, 1, NotFound),
+        (PETRA, FLORA, 1, Forbidden),
+        (FLORA, PETRA, 1, Forbidden),
+        (CARLO, FLORA, 1, NotFound),
+    ],
+)
+def test_a_hand_over_that_is_refused_changes_nobody(
+    wedding: Database, by: Person, to: Person, version: int, refusal: type[Exception]
+) -> None:
+    thread = make_thread()
+
+    with pytest.raises(refusal):
+        change(by, thread, to, version, role="owner", hand_over=True)
+
+    assert [of(person, thread)["role"] for person in (ANA, FLORA)] == ["owner", "participant"]
+    assert threads.get(ANA, thread)["last_seq"] == 1
+
+
 def test_nobody_hands_out_more_than_he_has(wedding: Database) -> None:
     thread = make_thread(people=(FLORA, BEN))
     change(ANA, thread, FLORA, permissions=["read", "post", "manage"])

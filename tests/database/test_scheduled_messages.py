@@ -17,7 +17,7 @@ from tests.fixtures.postgres import Database
 from tests.fixtures.wedding import ANA, CARLO, FLORA, PETRA, STRANGER, WEDDING, Person, behind
 from wedsync.conversations import cursors, due, messages, participants, scheduled, threads
 from wedsync.conversations.events import Change
-from wedsync.conversations.message_models import LaterMessage
+from wedsync.conversations.message_models import LaterEdit, LaterMessage
 from wedsync.conversations.models import AddedParticipant
 from wedsync.conversations.scheduled import ScheduledMessage, ScheduledQuery
 from wedsync.platform import db
@@ -312,6 +312,68 @@ def test_who_may_not_post_schedules_nothing(wedding: Database) -> None:
 
     assert past.value.errors[0].field == "send_at"
     assert before.value.errors[0].field == "relative"
+
+
+def edit(who: Person, made: ScheduledMessage, **stated: Any) -> ScheduledMessage:
+    return scheduled.edit(who, UUID(made["id"]), LaterEdit.model_validate(stated))
+
+
+def test_it_says_something_else_at_another_time(notifying: Notifying) -> None:
+    thread = make_thread()
+    made = later(ANA, thread, "Tomorow!", mentions=[str(FLORA.user_id)], requires_ack=True)
+
+    said = edit(ANA, made, message="Tomorrow!", requires_ack=False)
+    moved = edit(ANA, made, relative="P1D", at="10:00")
+    back = edit(ANA, made, send_at=made["send_at"])
+
+    assert said["content"] == {
+        "message": "Tomorrow!",
+        "mentions": [str(FLORA.user_id)],
+        "requires_ack": False,
+    }
+    assert (said["send_at"], said["relative"]) == (made["send_at"], None)
+    assert (moved["content"], moved["relative"], moved["at"]) == (said["content"], "P1D", "10:00")
+    assert (back["send_at"], back["relative"], back["at"]) == (made["send_at"], None, None)
+    now_is(notifying.database, timedelta(hours=1, seconds=1))
+    tick(notifying)
+    assert texts(FLORA, thread) == ["Tomorrow!"]
+
+
+def test_one_that_needed_attention_waits_again_at_a_new_time(notifying: Notifying) -> None:
+    thread = make_thread()
+    made = later(ANA, thread)
+    now_is(notifying.database, timedelta(hours=3))
+    tick(notifying)
+
+    with pytest.raises(Invalid) as past:
+        edit(ANA, made, message="Still?")
+    again = edit(ANA, made, send_at=(datetime.now(UTC) + timedelta(hours=4)).isoformat())
+
+    assert past.value.errors[0].field == "send_at"
+    assert (again["status"], again["reason"]) == ("waiting", None)
+    assert cursors.unread(ANA)["scheduled"] == 0
+
+
+def test_what_may_not_be_scheduled_is_not_edited_in_either(notifying: Notifying) -> None:
+    thread, payment = make_thread(), make_thread(thread_type="payment")
+    made, paid = later(FLORA, thread, "As it was"), later(FLORA, payment, "As it was")
+
+    for who in (ANA, STRANGER):
+        with pytest.raises(NotFound):
+            edit(who, made, message="Mine")
+    with pytest.raises(Invalid) as card:
+        edit(FLORA, paid, message="4111 1111 1111 1111")
+    participants.remove(ANA, payment, FLORA.user_id)
+    with pytest.raises(Forbidden):
+        edit(FLORA, paid, message="Let me")
+    now_is(notifying.database, timedelta(hours=1, seconds=1))
+    tick(notifying)
+    with pytest.raises(Conflict):
+        edit(FLORA, made, message="Too late")
+
+    assert card.value.errors[0].field == "message"
+    assert scheduled.get(FLORA, UUID(paid["id"]))["content"] == {"message": "As it was"}
+    assert texts(ANA, thread) == ["As it was"]
 
 
 def test_it_is_its_authors_alone(wedding: Database) -> None:

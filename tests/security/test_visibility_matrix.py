@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from tests.fixtures.fingerprint import fingerprint
-from tests.fixtures.matrix import ACTORS, SHUT, Place, furnish, places
+from tests.fixtures.matrix import ACTORS, SHUT, UNDELETABLE, UNEDITABLE, Place, furnish, places
 from tests.fixtures.postgres import Database
 from tests.fixtures.rest_api import Answer, Rest
 from tests.fixtures.wedding import new_id
@@ -32,6 +32,16 @@ def reads(place: Place, actor: str, which: str) -> int:
 
 def takes_part(place: Place, actor: str, which: str) -> int:
     return DONE if place.role(actor) is not None else 403
+
+
+def silences(place: Place, actor: str, which: str) -> int:
+    right = takes_part(place, actor, which)
+    return 409 if right == DONE and place.kind == "emergency" else right
+
+
+def drafts(place: Place, actor: str, which: str) -> int:
+    """Whatever the status: the thread may be opened again."""
+    return DONE if place.may(actor, "post") else 403
 
 
 def may(act: str) -> Rule:
@@ -63,14 +73,15 @@ def removes_the_owner(place: Place, actor: str, which: str) -> int:
 
 
 def edits(place: Place, actor: str, which: str) -> int:
-    return may("post")(place, actor, which) if actor == place.author(which) else 403
+    right = may("post")(place, actor, which) if actor == place.author(which) else 403
+    return 409 if right == DONE and place.kind in UNEDITABLE else right
 
 
 def deletes(place: Place, actor: str, which: str) -> int:
     own = actor == place.author(which)
     if not place.may(actor, "post" if own else "manage"):
         return 403
-    return 409 if place.status in ("archived", "frozen") else DONE
+    return 409 if place.status in ("archived", "frozen") or place.kind in UNDELETABLE else DONE
 
 
 def watches(place: Place, actor: str, which: str) -> int:
@@ -78,12 +89,9 @@ def watches(place: Place, actor: str, which: str) -> int:
 
 
 def acknowledges(place: Place, actor: str, which: str) -> int:
-    if which == "new" or place.status in (
-        "archived",
-        "frozen",
-    ):  # it asks for none, or nothing is written there
+    if not place.asks(which) or place.status in ("archived", "frozen"):
         return 409
-    asked = place.people.get(actor) in ("owner", "participant") and actor not in place.gone
+    asked = place.role(actor) in ("owner", "participant") and actor != place.author(which)
     return DONE if asked else 403
 
 
@@ -118,6 +126,10 @@ class Verb:
     def about_messages(self) -> bool:
         return self.path.startswith("/messages")
 
+    @property
+    def of_its_author(self) -> bool:
+        return self.path.startswith("/scheduled-messages")
+
 
 def _threads(thread: str) -> Iterator[Verb]:
     yield Verb("GET", thread, reads)
@@ -129,11 +141,11 @@ def _threads(thread: str) -> Iterator[Verb]:
         ("frozen", "freeze"),
     ):
         yield Verb("POST", f"{thread}/{route}", closes(status), {"reason": "so"})
-    for mine in ("mute", "pin"):
-        yield Verb("PUT", f"{thread}/{mine}", takes_part)
+    yield Verb("PUT", f"{thread}/mute", silences)
+    yield Verb("PUT", f"{thread}/snooze", silences, {"until": TOMORROW})
+    yield Verb("PUT", f"{thread}/pin", takes_part)
+    for mine in ("mute", "snooze", "pin"):
         yield Verb("DELETE", f"{thread}/{mine}", takes_part)
-    yield Verb("PUT", f"{thread}/snooze", takes_part, {"until": TOMORROW})
-    yield Verb("DELETE", f"{thread}/snooze", takes_part)
     for cursor in ("read", "delivered"):
         yield Verb("PUT", f"{thread}/{cursor}", takes_part, {"seq": 2, "epoch": "{epoch}"})
     yield Verb("PUT", f"{thread}/unread", takes_part)
@@ -149,8 +161,9 @@ def _people(thread: str) -> Iterator[Verb]:
 
 
 def _words(thread: str) -> Iterator[Verb]:
+    yield Verb("GET", f"{thread}/verification", reads)
     yield Verb("GET", f"{thread}/scheduled-messages", reads)
-    yield Verb("PUT", f"{thread}/draft", reads, {"message": "Dear all"})
+    yield Verb("PUT", f"{thread}/draft", drafts, {"message": "Dear all"})
     yield Verb("DELETE", f"{thread}/draft", reads)
     yield Verb("GET", f"{thread}/messages", reads)
     yield Verb("GET", f"{thread}/pins", reads)
@@ -172,8 +185,22 @@ def _messages(message: str) -> Iterator[Verb]:
         yield Verb(method, f"{message}/pin", may("pin"))
 
 
-THREAD, MESSAGE = "/threads/{thread}", "/messages/{message}"
-VERBS = [*_threads(THREAD), *_people(THREAD), *_words(THREAD), *_messages(MESSAGE)]
+def _scheduled(scheduled: str) -> Iterator[Verb]:
+    yield Verb("GET", scheduled, reads)
+    yield Verb("PATCH", scheduled, may("post"), {"message": "Other"})
+    yield Verb("DELETE", scheduled, reads)
+
+
+THREAD, MESSAGE, SCHEDULED = "/threads/{thread}", "/messages/{message}", "/scheduled-messages/{scheduled}"
+VERBS = [
+    *_threads(THREAD),
+    *_people(THREAD),
+    *_words(THREAD),
+    *_messages(MESSAGE),
+    *_scheduled(SCHEDULED),
+]
+# What the type of a thread decides; of the others, one type tells as much as all.
+TYPED = (silences, drafts, edits, deletes, acknowledges)
 
 
 @dataclass(frozen=True)
@@ -189,6 +216,7 @@ class World:
         named = {
             "thread": place.id,
             "message": place.old if which == "old" else place.new,
+            "scheduled": place.later,
             "owner": str(ACTORS[place.owner].user_id),
             "epoch": place.epoch,
             "version": "1",
@@ -226,11 +254,16 @@ def world(rest: Rest, wedding: Database, furnished: dict[str, Place]) -> World:
 
 def cases(verb: Verb, among: Iterable[Place]) -> Iterator[tuple[Place, str, str]]:
     """Everybody with every place, or with both messages of every place."""
-    return product(among, ACTORS, ("old", "new") if verb.about_messages else ("new",))
+    typed = verb.rule in TYPED or verb.method == "GET" or verb.path.endswith("messages")
+    telling = [place for place in among if typed or place.kind == "general"]
+    return product(telling, ACTORS, ("old", "new") if verb.about_messages else ("new",))
 
 
 def expected(verb: Verb, actor: str, place: Place, which: str) -> int:
-    sees = place.sees_message(actor, which) if verb.about_messages else place.sees(actor)
+    if verb.of_its_author:
+        sees = actor == place.owner
+    else:
+        sees = place.sees_message(actor, which) if verb.about_messages else place.sees(actor)
     return verb.rule(place, actor, which) if sees else 404
 
 
@@ -238,7 +271,9 @@ def expected(verb: Verb, actor: str, place: Place, which: str) -> int:
 def test_everybody_may_do_what_the_rules_say_and_what_is_hidden_answers_as_what_is_missing(
     world: World, verb: Verb
 ) -> None:
-    nowhere = replace(world.places["plain"], id=str(new_id()), old=str(new_id()), new=str(new_id()))
+    nowhere = replace(
+        world.places["plain"], id=str(new_id()), old=str(new_id()), new=str(new_id()), later=str(new_id())
+    )
     missing = {actor: world.ask(verb, actor, nowhere, "new", undone=False) for actor in ACTORS}
     before, wrong = fingerprint(world.database), list[str]()
 
@@ -273,6 +308,31 @@ def test_pages_hold_what_may_be_seen_and_nothing_else(world: World) -> None:
             assert [message["id"] for message in page] == seen
 
 
+def test_a_search_finds_what_may_be_seen_and_nothing_else(world: World) -> None:
+    """The words of the messages are "old" and "new", and those of the subjects the names of the places."""
+    for actor, who in ACTORS.items():
+
+        def found(q: str, kind: str, asking: UUID = who.user_id) -> set[str]:
+            page = world.rest("GET", f"/search?q={q}&kind={kind}&limit=100", user_id=asking).body
+            return {hit["message_id"] or hit["thread_id"] for hit in page["data"]}
+
+        for which in ("old", "new"):
+            assert found(which, "message") == {
+                getattr(place, which) for place in world.places.values() if place.sees_message(actor, which)
+            }
+        for name, place in world.places.items():
+            assert found(name, "thread") == ({place.id} if place.sees(actor) else set[str]())
+
+
+def test_a_search_in_a_hidden_thread_answers_as_one_in_a_missing_one(world: World) -> None:
+    missing = world.rest("GET", f"/search?q=new&thread_id={new_id()}", user_id=ACTORS["Carlo"].user_id)
+
+    for place, (actor, who) in product(world.places.values(), ACTORS.items()):
+        if not place.sees(actor):
+            asked = f"/search?q=new&thread_id={place.id}"
+            assert world.rest("GET", asked, user_id=who.user_id) == missing
+
+
 def test_there_are_enough_cases_of_both_kinds(world: World) -> None:
     verdicts = [
         expected(verb, actor, place, which)
@@ -286,8 +346,11 @@ def test_there_are_enough_cases_of_both_kinds(world: World) -> None:
 
 def test_ids_that_are_none_are_as_missing(world: World) -> None:
     for verb in VERBS:
-        nonsense = replace(world.places["plain"], id="nonsense", old="nonsense", new="nonsense")
-        nowhere = replace(nonsense, id=str(UUID(int=0)), old=str(UUID(int=0)), new=str(UUID(int=0)))
+        nonsense = replace(
+            world.places["plain"], id="nonsense", old="nonsense", new="nonsense", later="nonsense"
+        )
+        zero = str(UUID(int=0))
+        nowhere = replace(nonsense, id=zero, old=zero, new=zero, later=zero)
         answers = [world.ask(verb, "Ana", place, "new", undone=False) for place in (nonsense, nowhere)]
         assert answers[0] == answers[1]
         assert answers[0].status == 404

@@ -8,7 +8,7 @@ from once import once
 from request import answer, body, principal, query
 
 from wedsync.conversations import scheduled
-from wedsync.conversations.message_models import LaterMessage
+from wedsync.conversations.message_models import LaterEdit, LaterMessage
 from wedsync.platform.ids import parse_uuid
 
 router = APIGatewayRouter()
@@ -43,6 +43,12 @@ def list_scheduled_messages() -> Response[str]:
 @router.get("/scheduled-messages/<scheduled_id>")
 def get_scheduled_message(scheduled_id: str) -> Response[str]:
     return answer(200, scheduled.get(principal(router), parse_uuid(scheduled_id)))
+
+
+@router.route("/scheduled-messages/<scheduled_id>", method="PATCH")
+def edit_scheduled_message(scheduled_id: str) -> Response[str]:
+    stated = body(router, LaterEdit)
+    return answer(200, scheduled.edit(principal(router), parse_uuid(scheduled_id), stated))
 
 
 @router.delete("/scheduled-messages/<scheduled_id>")

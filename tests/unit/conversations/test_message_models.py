@@ -8,7 +8,14 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
-from wedsync.conversations.message_models import Draft, EditedMessage, LaterMessage, emoji
+from wedsync.conversations.message_models import (
+    Draft,
+    EditedMessage,
+    LaterEdit,
+    LaterMessage,
+    emoji,
+    offset_days,
+)
 from wedsync.conversations.models import MessageQuery, NewMessage
 from wedsync.conversations.payloads import Location, Offer
 from wedsync.platform.errors import Invalid
@@ -122,7 +129,7 @@ def test_what_is_no_emoji_is_refused(stated: str) -> None:
     ("relative", "days"), [("P-7D", -7), ("P7D", 7), ("P0D", 0), ("P-2W", -14), ("P1W", 7), ("P-999D", -999)]
 )
 def test_a_distance_from_the_wedding_is_days_or_weeks(relative: str, days: int) -> None:
-    assert LaterMessage(message="Soon", relative=relative, at="09:00").offset_days() == days
+    assert offset_days(LaterMessage(message="Soon", relative=relative, at="09:00").relative) == days
 
 
 @pytest.mark.parametrize(
@@ -146,6 +153,23 @@ def test_a_distance_from_the_wedding_is_days_or_weeks(relative: str, days: int) 
 def test_a_later_message_has_one_time(stated: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         LaterMessage.model_validate({"message": "When?", **stated})
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {},
+        {"message": ""},
+        {"message": None},
+        {"relative": "P-7D"},
+        {"at": "09:00"},
+        {"relative": "P-7D", "at": "09:00", "send_at": "2026-06-01T09:00:00Z"},
+        {"metadata": {}},
+    ],
+)
+def test_an_edit_of_a_later_message_says_what_becomes_of_it(stated: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        LaterEdit.model_validate(stated)
 
 
 def test_what_will_be_sent_is_kept_without_its_time() -> None:

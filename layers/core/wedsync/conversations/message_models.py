@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from wedsync.conversations.models import Id, Mentions, MessageContent, Text
+from wedsync.conversations.models import Id, Mentions, MessageContent, MessagePriority, Text
 from wedsync.conversations.payloads import Stated
 from wedsync.platform.errors import FieldError, Invalid
 from wedsync.platform.written_times import Moment
@@ -26,6 +26,7 @@ _PARTS = {
     "r": re.compile("[\U0001f1e6-\U0001f1ff]"),
     "s": re.compile("[\u203c\u2049\u2194\u25fb-\u25fe\u3030\u303d]"),  # emoji that are no symbols by category
 }
+_TIMES = {"send_at", "relative", "at"}
 _RELATIVE = r"^P-?([0-9]{1,3}D|[0-9]{1,2}W)$"
 
 
@@ -43,12 +44,16 @@ class Draft(Stated):
     parent_message_id: Id | None = None
 
 
+Relative = Annotated[str, Field(pattern=_RELATIVE, examples=["P-7D"])]
+WallTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])]
+
+
 class LaterMessage(MessageContent):
     """A message to be sent at a time, or at a wall time some days from the wedding, in its zone (R18)."""
 
     send_at: Moment | None = None
-    relative: Annotated[str, Field(pattern=_RELATIVE, examples=["P-7D"])] | None = None
-    at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])] | None = None
+    relative: Relative | None = None
+    at: WallTime | None = None
 
     @model_validator(mode="after")
     def _one_time(self) -> LaterMessage:
@@ -56,15 +61,38 @@ class LaterMessage(MessageContent):
             raise ValueError("give send_at, or relative and at")
         return self
 
-    def offset_days(self) -> int | None:
-        """Days from the wedding, negative before it; None for an absolute time."""
-        if self.relative is None:
-            return None
-        return int(self.relative[1:-1]) * (7 if self.relative.endswith("W") else 1)
-
     def content(self) -> dict[str, Any]:
         """What is to be sent, as JSON that `MessageContent` reads again."""
-        return self.model_dump(mode="json", exclude_defaults=True, exclude={"send_at", "relative", "at"})
+        return self.model_dump(mode="json", exclude_defaults=True, exclude=_TIMES)
+
+
+class LaterEdit(Stated):
+    """New values of some fields of a scheduled message, another time, or both."""
+
+    message: Text = ""
+    mentions: Mentions = ()
+    priority_level: MessagePriority = "normal"
+    requires_ack: bool = Field(default=False, strict=True)
+    send_at: Moment | None = None
+    relative: Relative | None = None
+    at: WallTime | None = None
+
+    @model_validator(mode="after")
+    def _something_and_one_time(self) -> LaterEdit:
+        if not self.model_fields_set:
+            raise ValueError("give at least one field")
+        if (self.send_at and self.relative) or (self.relative is None) != (self.at is None):
+            raise ValueError("give one time: send_at, or relative and at")
+        return self
+
+    def changed(self) -> dict[str, Any]:
+        """What is to be said otherwise, as JSON."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude=_TIMES)
+
+
+def offset_days(relative: str | None) -> int | None:
+    """Days from the wedding, negative before it; None for an absolute time."""
+    return None if relative is None else int(relative[1:-1]) * (7 if relative.endswith("W") else 1)
 
 
 def emoji(stated: str) -> str:

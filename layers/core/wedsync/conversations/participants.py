@@ -72,7 +72,7 @@ def add(who: Caller, thread_id: UUID, new: AddedParticipant) -> Committed[resour
 def change(
     who: Caller, thread_id: UUID, user_id: UUID, version: int, stated: ParticipantEdit
 ) -> Committed[resources.Participant]:
-    """Give a participant of this version another role or other permissions; ownership is handed over so.
+    """Give a participant of this version another role or other permissions, or hand the thread over to him.
 
     Raises NotFound, Forbidden (rights beyond one's own), Conflict (the last owner, an archived or frozen thread),
     PreconditionFailed (another version), Invalid (permissions for an owner).
@@ -86,7 +86,7 @@ def change(
     }
     changed, people = transaction(
         who,
-        (thread_acts_sql.CHANGE_PARTICIPANT, values),
+        (thread_acts_sql.HAND_OVER if stated.hand_over else thread_acts_sql.CHANGE_PARTICIPANT, values),
         (threads_sql.PARTICIPANTS, {"thread_id": thread_id}),
     )
     row = next(person for person in people if person["user_id"] == user_id)

@@ -11,7 +11,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from wedsync.conversations import threads_sql
-from wedsync.conversations.message_models import LaterMessage
+from wedsync.conversations.message_models import LaterEdit, LaterMessage, offset_days
 from wedsync.conversations.models import PAGE, Stated
 from wedsync.platform import cursors
 from wedsync.platform.clock import rfc3339
@@ -27,6 +27,10 @@ _SCHEDULE: Final[LiteralString] = """
     select made.*, app.keep_answer(made.id)
       from app.schedule_message(%(id)s, %(thread_id)s, %(stated)s, %(send_at)s, %(offset_days)s,
                                 %(wall_time)s::time) made
+"""
+_EDIT: Final[LiteralString] = """
+    select * from app.edit_scheduled_message(%(id)s, %(changed)s, %(card_field)s, %(send_at)s, %(offset_days)s,
+                                             %(wall_time)s::time)
 """
 _DELETE: Final[LiteralString] = "select app.delete_scheduled_message(%(id)s)"
 _ONE: Final[LiteralString] = "select * from scheduled_messages where id = %(id)s"
@@ -80,9 +84,7 @@ def schedule(who: Caller, thread_id: UUID, stated: LaterMessage) -> ScheduledMes
         "id": uuid7(),
         "thread_id": thread_id,
         "stated": Jsonb(stated.content()),
-        "send_at": stated.send_at,
-        "offset_days": stated.offset_days(),
-        "wall_time": stated.at,
+        **_time(stated),
     }
     refusing = card_numbers.refusals(thread_id, **stated.written())
     *_, rows = transaction(who, *refusing, (_SCHEDULE, values))
@@ -94,6 +96,22 @@ def get(who: Caller, scheduled_id: UUID) -> ScheduledMessage:
     (rows,) = transaction(who, (_ONE, {"id": scheduled_id}))
     if not rows:
         raise NotFound
+    return _scheduled(rows[0])
+
+
+def edit(who: Caller, scheduled_id: UUID, stated: LaterEdit) -> ScheduledMessage:
+    """Say something else, at another time, or both; one that needed attention waits again.
+
+    Raises NotFound, Forbidden and Conflict as `schedule`, Conflict once it is being sent, Invalid as `schedule`.
+    """
+    changed = stated.changed()
+    values = {
+        "id": scheduled_id,
+        "changed": Jsonb(changed),
+        "card_field": card_numbers.holder(changed),
+        **_time(stated),
+    }
+    (rows,) = transaction(who, (_EDIT, values))
     return _scheduled(rows[0])
 
 
@@ -116,6 +134,14 @@ def page_of_thread(who: Caller, thread_id: UUID, query: ScheduledQuery) -> Sched
     if not visible:
         raise NotFound
     return _page(query, rows)
+
+
+def _time(stated: LaterMessage | LaterEdit) -> dict[str, Any]:
+    return {
+        "send_at": stated.send_at,
+        "offset_days": offset_days(stated.relative),
+        "wall_time": stated.at,
+    }
 
 
 def _asked(query: ScheduledQuery, thread_id: UUID | None) -> Mapping[str, Any]:

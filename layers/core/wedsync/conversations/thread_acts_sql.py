@@ -19,6 +19,8 @@ MINE_OF: Final[LiteralString] = (
     + CHANGED_THREAD
 )
 
+HAND_OVER: Final[LiteralString] = "select * from app.hand_over(%(thread_id)s, %(user_id)s, %(version)s)"
+
 CHANGE_PARTICIPANT: Final[LiteralString] = """
     select * from app.change_participant(%(thread_id)s, %(user_id)s, %(version)s, %(role)s, %(permissions)s)
 """

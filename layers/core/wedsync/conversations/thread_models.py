@@ -43,10 +43,14 @@ class StatusChange(Stated):
 
 
 class ParticipantEdit(Stated):
-    """Another role, other permissions, or both. A new role comes with its own permissions unless others are stated."""
+    """Another role, other permissions, or both. A new role comes with its own permissions unless others are stated.
+
+    `hand_over`: with the role of an owner; whoever hands over is a participant from then on.
+    """
 
     role: Role | None = None
     permissions: frozenset[Permission] | None = None
+    hand_over: bool = Field(default=False, strict=True)
 
     @model_validator(mode="after")
     def _something(self) -> ParticipantEdit:
@@ -54,6 +58,8 @@ class ParticipantEdit(Stated):
             raise ValueError("give role, permissions, or both")
         if "role" in self.model_fields_set and self.role is None:
             raise ValueError("a role is stated or left out")
+        if self.hand_over and (self.role != "owner" or self.permissions is not None):
+            raise ValueError("hand_over goes with the role owner, and nothing else")
         return self
 
     @field_validator("permissions")
