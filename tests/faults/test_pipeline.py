@@ -13,11 +13,14 @@ import pytest
 
 from tests.faults.test_crashes import locked, stored, wait_until
 from tests.fixtures.pipeline import ADDRESSES, PHONES, Channel, Pipeline
+from tests.fixtures.wedding_devices import PEOPLE
 
 PROVIDERS: dict[str, tuple[Channel, str]] = {
     "twilio": ("sms", "SmsFunction"),
     "resend": ("email", "EmailFunction"),
 }
+
+READ = "select read_seq from wedsync.thread_participants where thread_id = %s and user_id = %s"
 
 
 def canary() -> str:
@@ -140,6 +143,34 @@ def test_a_push_that_died_with_its_writer_comes_with_the_sweep(fragile: Pipeline
     assert flora.events(thread)[2]["message"]["message"] == message["message"]
     assert not any("re" in frame for frame in flora.frames if frame["type"] == "events")
     flora.close()
+
+
+def test_who_is_looking_is_written_to_only_if_he_does_not_read(fragile: Pipeline) -> None:
+    flora = fragile.party.connect("flora")
+    flora.sync()
+
+    def a_minute_later(text: str, *, reads: bool) -> tuple[str, dict[str, int]]:
+        """What stood of her text message in between, and the text messages that were sent."""
+        thread = fragile.party.thread("ana", "petra", "flora")
+        flora.send("focus", thread_id=thread)
+        flora.wait("presence", thread_id=thread)
+        message = fragile.send("ana", thread, text)
+        fragile.until(lambda: fragile.sent("sms", text) == {PHONES["petra"]: 1})
+        before = fragile.deliveries(message)["sms", "flora"]
+        if reads:
+            flora.wait_seq(thread, 2)
+            flora.send("read", epoch=flora.wait("events", thread_id=thread)["epoch"], thread_id=thread, seq=2)
+            fragile.until(lambda: fragile.query(READ, thread, PEOPLE["flora"]) == [(2,)])
+        fragile.advance(61)
+        expected = {"cancelled"} if reads else {"sent", "delivered"}
+        fragile.until(lambda: fragile.deliveries(message)["sms", "flora"] in expected)
+        return before, dict(fragile.sent("sms", text))
+
+    unread, read = a_minute_later(canary(), reads=False), a_minute_later(canary(), reads=True)
+
+    flora.close()
+    assert unread == ("queued", {PHONES["petra"]: 1, PHONES["flora"]: 1})
+    assert read == ("queued", {PHONES["petra"]: 1})
 
 
 def test_a_busy_provider_is_tried_again(fragile: Pipeline) -> None:
