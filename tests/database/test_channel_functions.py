@@ -33,7 +33,7 @@ def test_the_same_event_twice_is_one_call_of_the_provider(
     )
     thread = make_thread(people=(FLORA,))
     say(ANA, thread, priority_level="urgent")
-    asked = {"threads": [thread] * 2, "seqs": [1, 2], "recipients": 2}
+    asked = {"threads": [thread] * 2, "seqs": [1, 2], "recipients": 100}
     notifying.run(db.transaction, WORKER, (planner_sql.PLAN, asked))
     body = json.dumps({"deliveries": [str(notifying.delivery(thread, FLORA.user_id, channel)["id"])]})
 
