@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 class Shard(BaseModel):
     """Events of one thread that these people may have to hear of: the body of a record."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # most functions need none
 
     thread_id: UUID
     seqs: tuple[Annotated[int, Field(ge=1, lt=2**63)], ...] = Field(min_length=1, max_length=SEQS)
