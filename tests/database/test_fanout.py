@@ -34,6 +34,7 @@ class Devices:
     frames: dict[UUID, list[Any]] = field(default_factory=dict[UUID, list[Any]])
     posts: int = 0
     table_down: bool = False
+    slow: bool = False
 
     def reply(self, request: Request) -> bytes:
         if "x-amz-target" not in request.headers:
@@ -51,11 +52,13 @@ class Devices:
         return [event["seq"] for frame in self.frames.get(who.user_id, []) for event in frame["events"]]
 
     def _item(self, key: str) -> dict[str, Any]:
-        entry = {
+        entry: dict[str, Any] = {
             "connection_id": {"S": key[2:]},
             "connected_at": {"N": "0"},
             "expires_at": {"N": str(2**40)},
         }
+        if self.slow:
+            entry["lagging"] = {"BOOL": True}
         return {"pk": {"S": key}, "connections": {"M": {"phone": {"M": entry}}}}
 
 
@@ -169,6 +172,22 @@ def test_who_reads_along_hears_no_push(notifying: Notifying, devices: Devices) -
     fan_out(notifying, shard(thread, 2))
 
     assert {*devices.frames} == {PETRA.user_id, FLORA.user_id}
+
+
+def test_slow_connections_are_left_out_but_not_of_an_emergency(
+    notifying: Notifying, devices: Devices
+) -> None:
+    thread = make_thread(people=(FLORA,))
+    say(ANA, thread)
+    say(ANA, thread, priority_level="emergency")
+    devices.slow = True
+
+    fan_out(notifying, shard(thread, 2))
+    ordinary = devices.posts
+    fan_out(notifying, shard(thread, 3))
+
+    assert ordinary == 0
+    assert devices.heard(FLORA) == [3]
 
 
 def test_the_same_record_twice_pushes_twice_and_does_no_harm(notifying: Notifying, devices: Devices) -> None:

@@ -135,6 +135,33 @@ def test_one_slow_connection_of_sixty_is_left_out_and_delays_nobody(
     assert [each.connection_id for each in connections.find(people) if each.lagging] == ["c7="]
 
 
+def test_an_emergency_is_tried_on_a_slow_connection_too(gateway: Gateway) -> None:
+    connections.mark_lagging(connect(PLANNER, "slow="))
+
+    deliver(Committed(None, (change(PLANNER),)))
+    ordinary = [*gateway.frames]
+    broadcast.push(
+        [replace(change(PLANNER), emergencies=frozenset({7}))], connections.find([PLANNER]), seconds=5
+    )
+
+    assert ordinary == []
+    assert [*gateway.frames] == ["slow="]
+
+
+def test_when_the_accounts_requests_are_used_up_the_sender_does_not_write_down_everybody(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = [uuid4() for _ in range(30)]
+    for number, person in enumerate(people):
+        connect(person, f"c{number}=")
+        gateway.statuses[f"c{number}="] = [429]
+
+    deliver(Committed(None, (change(*people),)))
+
+    assert sum(each.lagging for each in connections.find(people)) == 10
+    assert "the account's requests are used up" in capsys.readouterr().out
+
+
 def test_fifty_are_pushed_to_at_once_and_the_others_through_the_fan_out(
     gateway: Gateway, queues: Queues
 ) -> None:

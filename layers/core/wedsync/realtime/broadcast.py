@@ -24,6 +24,7 @@ from wedsync.realtime.protocol import AccessFrame, encode
 KICK_SECONDS = 0.5
 DIRECT = 50  # connections that the function which committed pushes to itself
 DIRECT_PEOPLE = connections.MAX_KEYS  # whose connections it looks up: one read
+SLOW_AT_ONCE = 10  # more 429 are rather the account's quota than slow connections
 HANDSHAKE_SECONDS = 30  # API Gateway gives `$connect` 29 s to answer
 
 Answer = TypeVar("Answer")
@@ -126,12 +127,19 @@ def push(changes: Sequence[Change], found: Sequence[Connection], seconds: float,
 def _push_one(
     change: Change, current: Sequence[Connection], outcomes: dict[str, Outcome], deadline: float, pace: Pace
 ) -> None:
-    """A connection that failed once is sent nothing more: a later frame would only show a gap."""
+    """A connection that failed once is sent nothing more: a later frame would only show a gap.
+
+    An emergency is tried on slow ones, too: if it gets through, the gap makes them sync.
+    """
 
     def sendable(each: Connection) -> bool:
         return outcomes.get(each.connection_id, Outcome.DONE) is Outcome.DONE
 
-    audience = [each for each in current if each.user_id in change.audience and not each.lagging]
+    audience = [
+        each
+        for each in current
+        if each.user_id in change.audience and (change.emergencies or not each.lagging)
+    ]
     for frame in paging.pushes(change):
         ids = [each.connection_id for each in audience if sendable(each)]
         outcomes |= poster.post(frame, pace(ids), deadline - time.monotonic())
@@ -150,7 +158,11 @@ def _tidy(current: Sequence[Connection], outcomes: dict[str, Outcome]) -> None:
     gone = [each for each in current if outcomes.get(each.connection_id) is Outcome.GONE]
     slow = [each for each in current if outcomes.get(each.connection_id) is Outcome.LAGGING]
     _try_all((connections.remove, each) for each in gone if each.connected_at < opened_before)
-    _try_all((connections.mark_lagging, each) for each in slow)
+    if len(slow) > SLOW_AT_ONCE:  # a gap will make them sync; writing down each would keep the sender waiting
+        logger().warning(
+            "many are too slow, or the account's requests are used up", extra={"slow": len(slow)}
+        )
+    _try_all((connections.mark_lagging, each) for each in slow[:SLOW_AT_ONCE])
 
 
 def _dismiss(expired: Sequence[Connection]) -> None:

@@ -65,7 +65,7 @@ def _merged(found: Iterable[Shard]) -> dict[UUID, dict[UUID, set[int]]]:
 def _push(thread_id: UUID, wanted: Mapping[UUID, set[int]], deadline: float, pace: Pace) -> None:
     found = connections.find(wanted, FIND_SECONDS)
     now = time.time()
-    reached = {each.user_id for each in found if each.expires_at > now and not each.lagging}
+    reached = {each.user_id for each in found if each.expires_at > now}
     if reached:
         groups = _groups(thread_id, {person: wanted[person] for person in sorted(reached)})
         changes = _changes(groups)
@@ -121,4 +121,12 @@ def _runs(seqs: Sequence[int]) -> Iterator[list[int]]:
 def _change(group: _Group, rows: Sequence[Mapping[str, Any]]) -> Change:
     events = tuple(told(row) for row in rows)
     last = rows[-1]
-    return Change(group.thread_id, last["epoch"], last["seq"], events, frozenset(group.people), frozenset())
+    return Change(
+        group.thread_id,
+        last["epoch"],
+        last["seq"],
+        events,
+        audience=frozenset(group.people),
+        revoked=frozenset(),
+        emergencies=frozenset(row["seq"] for row in rows if row["priority_level"] == "emergency"),
+    )
