@@ -43,6 +43,14 @@ up: $(RUNTIME) ## Start everything on this machine (options: make up ARGS="--htt
 demo: .venv/.local ## Play one urgent message against a running stack (options: make demo ARGS="--console http://127.0.0.1:9080")
 	$(BIN)/python -m local.scene $(ARGS)
 
+.PHONY: backup
+backup: .venv/.local ## Save the database of a running stack (options: make backup ARGS="--console http://127.0.0.1:9080")
+	$(BIN)/python -m local.drill backup $(ARGS)
+
+.PHONY: restore
+restore: .venv/.local ## Bring it back to the last backup (options: make restore ARGS="--name 2026… --hold")
+	$(BIN)/python -m local.drill restore $(ARGS)
+
 .PHONY: setup
 setup: $(TESTING) ## Install everything, so that nothing needs the network afterwards
 

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from local import clock
 from local.console_answers import PAGE_HEADERS, guarded, page, problem
+from local.console_backups import BackupConsole
 from local.identity import KEY_SET_PATH, TOKEN_SECONDS
 from local.model import Template
 from local.processes import LocalError
@@ -48,6 +49,7 @@ class Console:
             web.get("/_local/functions", guard(self._functions)),
             web.post("/_local/services", guard(self._services)),
             web.post("/_local/time", guard(self._time)),
+            *BackupConsole(self._stack).routes(),
         ]
 
     async def _key_set(self, _request: web.Request) -> web.Response:

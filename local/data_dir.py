@@ -15,7 +15,7 @@ from local.processes import LocalError, free_port, require_port
 
 T = TypeVar("T")
 
-_OURS = ("postgres", "emulator", "runtime", "logs", "issuer.pem", "state.json")
+_OURS = ("postgres", "backups", "emulator", "runtime", "logs", "issuer.pem", "state.json")
 
 
 class DataDir:

@@ -61,6 +61,15 @@ class Services:
             else:
                 self.emulator.kill()
 
+    async def while_stopped(self, act: Callable[[], None]) -> None:
+        """Do something to the folder of the database while nobody works in it. Raises: LocalError."""
+        async with self._reviving:
+            await self._of_postgres(self.postgres.stop)
+            try:
+                await self._of_postgres(act)
+            finally:
+                await self._of_postgres(self.postgres.start)
+
     async def keep_up(self) -> None:
         """Start again, for ever, what has ended by itself."""
         while True:

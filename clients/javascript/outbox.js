@@ -124,6 +124,8 @@ export class Outbox {
     if (!again.length) return out;
     for (const entry of again) {
       entry.state = "queued";
+      // Whoever was told of it then is not called again.
+      if (entry.epoch) entry.message = { epoch: entry.epoch, ...entry.message };
       this.#sent.delete(entry.n);
       out.writes.push(["put", "outbox", entry.n, entry]);
     }

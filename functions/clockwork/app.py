@@ -6,10 +6,12 @@ from wedsync.conversations import due
 from wedsync.notifications import clockwork
 from wedsync.notifications.channels import sms
 from wedsync.realtime.broadcast import deliver
+from wedsync.trust import journal
 
 
 def handler(_event: object, _context: object) -> None:
     clockwork.tick(sms.reconcile)
+    journal.catch_up()
     for committed in due.messages_due():
         deliver(committed)
     for committed in due.reactions_due():

@@ -1,28 +1,46 @@
-"""Brings the database to the schema of this version while the stack is deployed (a custom resource)."""
+"""Brings the database to the schema of this version while the stack is deployed (a custom resource).
+
+An operator invokes it with `{"action": "release"}` when the database was restored (docs/operations.md).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import context_keys
+import master
 import psycopg
 from cloudformation import Request
-from psycopg.conninfo import make_conninfo
 
-from wedsync.platform import aws
 from wedsync.platform.migrations import migrate
 from wedsync.platform.observability import bind, logger
 from wedsync.platform.settings import settings
+from wedsync.trust import restore
 
 HERE = Path(__file__).parent
 
 
-def handler(event: Mapping[str, Any], context: object) -> None:
-    """Answers every request of CloudFormation's. A deletion is answered at once: the schema goes with the cluster."""
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any] | None:
+    """What came of a release, which raises if it is refused; every other event is one of CloudFormation's."""
+    if event.get("action") == "release":
+        return _release()
+    _deploy(event)
+    return None
+
+
+def _release() -> dict[str, Any]:
+    released = asdict(restore.release(master.conninfo(), settings().database_cluster))
+    logger().info("released", extra=released)
+    return released
+
+
+def _deploy(event: Mapping[str, Any]) -> None:
+    """Answers CloudFormation. A deletion is answered at once: the schema goes with the cluster."""
     request = Request.parse(event)
     bind(request_id=request.echo["RequestId"])
     if request.kind == "Delete":
@@ -42,20 +60,9 @@ def handler(event: Mapping[str, Any], context: object) -> None:
 def _migrate(key_id: int) -> list[str]:
     """The names of the migrations applied. The database knows a new key before anything signs with it."""
     known = settings()
-    login = json.loads(aws.secret(known.database_secret))
-    conninfo = make_conninfo(
-        host=known.database_host,
-        port=known.database_port,
-        dbname=known.database_name,
-        user=login["username"],
-        password=login["password"],
-        sslmode=known.database_tls,
-        sslrootcert=str(HERE / "rds-ca.pem"),
-        connect_timeout=10,
-    )
     stored = context_keys.read(known.context_key_secret)
     keys = context_keys.advance(stored, key_id)
-    applied = migrate(conninfo, HERE / "schema", keys.by_id, known.database_cluster)
+    applied = migrate(master.conninfo(), HERE / "schema", keys.by_id, known.database_cluster)
     if keys != stored:
         context_keys.write(known.context_key_secret, keys)
     return applied

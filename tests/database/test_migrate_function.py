@@ -164,3 +164,21 @@ def test_the_answer_is_what_cloudformation_waits_for(deploy: Deploy, keyless_dat
     assert answered["LogicalResourceId"] == "Migration"
     assert answered["RequestId"] == "5f0c6a0e-0d5b-4b57-9f3c-3f4c5a1f8f9d"
     assert answered["PhysicalResourceId"] == "schema"
+
+
+def test_a_restored_database_is_released_with_the_login_of_the_migration(
+    deploy: Deploy, empty_database: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = deploy(empty_database)
+    stack.run("Create")
+    with pytest.raises(psycopg.Error, match="was not restored"):
+        stack.app.handler({"action": "release"}, None)
+    monkeypatch.setenv("DATABASE_CLUSTER", "cluster-2")
+
+    released = stack.app.handler({"action": "release"}, None)
+
+    with psycopg.connect(empty_database.dsn) as connection:
+        connection.execute("set role wedsync_access")
+        stored = connection.execute("select epoch, identity from private.cluster").fetchall()
+    assert released == {"epoch": stored[0][0], "reapplied": 0, "settled": 0}
+    assert stored[0][1] == "cluster-2"

@@ -179,25 +179,34 @@ def test_what_holds_data_says_what_becomes_of_it() -> None:
 
 def test_everything_at_rest_is_encrypted() -> None:
     [cluster] = resources("AWS::RDS::DBCluster")
-    [table] = resources("AWS::DynamoDB::Table")
+    tables = resources("AWS::DynamoDB::Table")
     secrets = resources("AWS::SecretsManager::Secret")
 
     assert cluster.properties["StorageEncrypted"] is True
     for value in (
         cluster.properties["KmsKeyId"],
         cluster.properties["MasterUserSecret"],
-        table.properties["SSESpecification"],
+        *(table.properties["SSESpecification"] for table in tables),
     ):
         assert references(value) == {"DataKey"}
     assert all(references(secret.properties["KmsKeyId"]) == {"DataKey"} for secret in secrets)
     assert all(queue.properties["SqsManagedSseEnabled"] is True for queue in resources(QUEUE))
 
 
-def test_connections_expire() -> None:
-    [table] = resources("AWS::DynamoDB::Table")
+def test_connections_and_journal_expire() -> None:
+    tables = {table.name: table.properties for table in resources("AWS::DynamoDB::Table")}
 
-    assert table.properties["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
-    assert table.properties["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    assert tables["ConnectionsTable"]["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
+    assert tables["JournalTable"]["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+    for properties in tables.values():
+        assert properties["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+
+
+def test_the_journal_outlives_the_stack_and_whatever_happens_to_it() -> None:
+    [journal] = [table for table in resources("AWS::DynamoDB::Table") if table.name == "JournalTable"]
+
+    assert written()["Resources"]["JournalTable"]["DeletionPolicy"] == "Retain"
+    assert journal.properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
 def test_no_template_is_too_large_for_cloudformation() -> None:

@@ -118,7 +118,11 @@ def test_each_function_may_do_what_it_does_and_nothing_else() -> None:
     kick = {("sqs:SendMessage", f"{name}{lane}Queue") for name in ("Events", "Fanout") for lane in LANES}
 
     assert allowed("PollFunction") == database
-    assert allowed("RestFunction") == database | push | kick | {("dynamodb:PutItem", "ConnectionsTable")}
+    journal = ("dynamodb:BatchWriteItem", "JournalTable")
+    assert allowed("RestFunction") == database | push | kick | {
+        ("dynamodb:PutItem", "ConnectionsTable"),
+        journal,
+    }
     redeem = {("dynamodb:DeleteItem", "ConnectionsTable")}
     assert allowed("WebsocketFunction") == database | push | kick | redeem
     assert allowed("AuthorizerFunction") == table_key | redeem
@@ -126,6 +130,7 @@ def test_each_function_may_do_what_it_does_and_nothing_else() -> None:
         ("secretsmanager:GetSecretValue", "Cluster"),
         ("secretsmanager:GetSecretValue", "ContextKey"),
         ("secretsmanager:PutSecretValue", "ContextKey"),
+        ("dynamodb:Scan", "JournalTable"),
         ("kms:Decrypt", "DataKey"),
         ("kms:GenerateDataKey", "DataKey"),
     }
@@ -166,6 +171,7 @@ def test_the_clockwork_may_wake_everybody_push_and_ask_twilio() -> None:
         ("sqs:SendMessage", "EventsEmergencyQueue"),
         *allowed_in("ShareOutPushes"),
         ("secretsmanager:GetSecretValue", "TwilioSecret"),
+        ("dynamodb:BatchWriteItem", "JournalTable"),
     }
 
 

@@ -293,6 +293,7 @@ test("after a restore what had been sent is offered again under its id, and the 
   assert.deepEqual(stage.told("epoch"), [{ type: "epoch", epoch: "b1" }]);
   assert.equal(stage.told("reset").at(-1).reason, "epoch_changed");
   assert.deepEqual(stage.all("send").map(({ messages }) => messages[0].client_msg_id), [id, id]);
+  assert.deepEqual(stage.all("send").map(({ messages }) => messages[0].epoch), [undefined, "a1"]);
 });
 
 test("where sockets do not get through it catches up over REST, and goes on trying", async () => {

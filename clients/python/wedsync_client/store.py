@@ -136,8 +136,16 @@ class Store:
         )
 
     def reoffer(self, epoch: str, now: float) -> list[Queued]:
-        """Queue again what was sent in the last 7 days under another epoch; those messages."""
+        """Queue again what was sent in the last 7 days under another epoch; those messages.
+
+        They say which: whoever was told of them then is not called again.
+        """
         chosen = [now - KEPT_SECONDS, epoch]
+        self._database.execute(
+            "update outbox set body = json_set(body, '$.epoch', epoch)"
+            " where sent_at > ? and epoch is not ? and json_extract(body, '$.epoch') is null",
+            chosen,
+        )
         items = list(self._queued("sent_at > ? and epoch is not ?", *chosen))
         self._database.execute(
             "update outbox set sent_at = null where sent_at > ? and epoch is not ?", chosen

@@ -40,6 +40,10 @@ def item(name: str) -> Queued:
     return Queued("t1", {"client_msg_id": name, "message": "hello"})
 
 
+def offered(name: str, epoch: str) -> Queued:
+    return Queued("t1", {**item(name).body, "epoch": epoch})
+
+
 def told(seq: int, **fields: Any) -> Applied:
     return Applied("t1", "e", Event.of({"seq": seq, "kind": "message.created", **fields}))
 
@@ -70,8 +74,8 @@ def test_what_was_answered_is_offered_again_for_seven_days_after_a_restore(tmp_p
     store.write(Sent("t1", "other", 4, "e2", duplicate=False), NOW)
     store.write(Refused("t1", "refused", "invalid"), NOW)
 
-    assert store.reoffer("e2", NOW) == [item("sent")]
-    assert store.queued() == [item("sent"), item("waiting")]
+    assert store.reoffer("e2", NOW) == [offered("sent", "e")]
+    assert store.queued() == [offered("sent", "e"), item("waiting")]
     assert store.reoffer("e2", NOW) == []
     store = again(store, tmp_path, NOW + KEPT_SECONDS)
     assert store.reoffer("e3", NOW) == []
@@ -86,7 +90,18 @@ def test_a_message_without_epoch_counts_for_the_one_that_is_known(tmp_path: Path
     store.write(Sent("t1", "a", 2, None, duplicate=False), NOW)
 
     assert store.reoffer("e", NOW) == []
-    assert store.reoffer("e2", NOW) == [item("a")]
+    assert store.reoffer("e2", NOW) == [offered("a", "e")]
+    store.close()
+
+
+def test_a_message_keeps_the_epoch_of_its_first_answer_through_further_restores(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.queue(item("a"))
+    store.write(Sent("t1", "a", 2, "e", duplicate=False), NOW)
+    store.reoffer("e2", NOW)
+    store.write(Sent("t1", "a", 2, "e2", duplicate=False), NOW)
+
+    assert store.reoffer("e3", NOW) == [offered("a", "e")]
     store.close()
 
 

@@ -15,6 +15,7 @@ from wedsync.conversations.models import Permission, Role, Status, ThreadPriorit
 from wedsync.conversations.resources import Message
 from wedsync.platform.clock import rfc3339
 from wedsync.platform.db import Rows
+from wedsync.trust.journal import Entry
 
 EVENT_BYTES = 24 * 1024  # above it an event carries the id instead of the text (R3)
 _SURELY_SMALL = 2_048  # characters: 8 KB at most, beside at most 12 KB of facts, mentions and ids
@@ -75,11 +76,13 @@ class Change:
 class Committed(Generic[A]):
     """The answer of a write that is committed, and its changes: hints for whoever is connected.
 
+    `journal`: what it took from whom, to be written outside the database before it is answered (R4).
     `dismissed`: people to whom nothing is left.
     """
 
     answer: A
     changes: tuple[Change, ...]
+    journal: tuple[Entry, ...] = ()
     dismissed: frozenset[UUID] = frozenset()
 
 

@@ -108,13 +108,14 @@ def _values(thread_id: UUID, message: NewMessage) -> dict[str, Any]:
         "metadata": Jsonb(message.metadata),
         "client_msg_id": message.client_msg_id,
         "fingerprint": _fingerprint(message),
+        "epoch": message.epoch,
         "holds_card_number": card_numbers.holder(message.written()) is not None,
     }
 
 
 def _fingerprint(message: NewMessage) -> bytes:
     """Tells the same message from another one under the same client_msg_id, also after new fields have come (R13)."""
-    asked = message.model_dump(mode="json", exclude={"client_msg_id"}, exclude_defaults=True)
+    asked = message.model_dump(mode="json", exclude={"client_msg_id", "epoch"}, exclude_defaults=True)
     return sha256(json.dumps(asked, sort_keys=True).encode()).digest()
 
 

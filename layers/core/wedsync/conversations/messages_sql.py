@@ -43,10 +43,10 @@ SEND: Final[LiteralString] = """
         returning t.last_seq as seq, t.last_activity_at as at
     ), written as (
         insert into thread_messages (id, thread_id, seq, sender_id, parent_message_id, message, message_html, message_type, priority_level,
-                                     mentions, requires_ack, payload, wedding_context, metadata, client_msg_id, fingerprint, created_at)
+                                     mentions, requires_ack, payload, wedding_context, metadata, client_msg_id, fingerprint, quiet, created_at)
         select %(id)s, %(thread_id)s, numbered.seq, (select app.user_id()), %(parent_message_id)s, %(message)s, %(message_html)s,
                %(message_type)s, %(priority_level)s, %(mentions)s::uuid[], %(requires_ack)s or thread.requires_ack, %(payload)s,
-               %(wedding_context)s, %(metadata)s, %(client_msg_id)s, %(fingerprint)s, numbered.at
+               %(wedding_context)s, %(metadata)s, %(client_msg_id)s, %(fingerprint)s, coalesce(%(epoch)s <> app.epoch(), false), numbered.at
           from numbered cross join thread
         returning *
     ), logged as (

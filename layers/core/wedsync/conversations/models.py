@@ -128,9 +128,13 @@ class MessageContent(Stated):
 
 
 class NewMessage(MessageContent):
-    """A message to send; the same `client_msg_id` again is the same message (R13)."""
+    """A message to send; the same `client_msg_id` again is the same message (R13).
+
+    `epoch`: that of the answer which the message had before, for one that is offered again after a restore (R4).
+    """
 
     client_msg_id: Id
+    epoch: Epoch | None = None
 
 
 class NewParticipant(Stated):

@@ -16,6 +16,7 @@ from wedsync.identity.directory_models import WeddingMember
 from wedsync.platform.context import Caller
 from wedsync.platform.db import Statement, transaction
 from wedsync.platform.errors import NotFound
+from wedsync.trust import journal
 
 _REVOKED: Statement = (threads_sql.REVOKED, {})
 
@@ -107,8 +108,8 @@ def join_wedding(who: Caller, wedding_id: UUID, user_id: UUID, stated: WeddingMe
     """
     named = {"wedding_id": wedding_id, "user_id": user_id}
     put = (directory_sql.PUT_WEDDING_MEMBER, {**named, **stated.model_dump()})
-    rows, revoked = transaction(who, put, _REVOKED)
-    return Committed(stored(named, stated, rows), changes([], revoked))
+    rows, revoked, lost = transaction(who, put, _REVOKED, journal.HERE)
+    return Committed(stored(named, stated, rows), changes([], revoked), journal.entries(lost))
 
 
 def leave_wedding(who: Caller, wedding_id: UUID, user_id: UUID) -> Committed[None]:
@@ -125,11 +126,11 @@ def leave_organization(who: Caller, organization_id: UUID, user_id: UUID) -> Com
 
 def _left(who: Caller, removal: Statement, user_id: UUID) -> Committed[None]:
     question = (threads_sql.HAS_NOTHING_LEFT, {"user_id": user_id})
-    written, revoked, (found,) = transaction(who, removal, _REVOKED, question)
+    written, revoked, lost, (found,) = transaction(who, removal, _REVOKED, journal.HERE, question)
     dismissed = frozenset({user_id} if found["nothing"] else ())
-    return Committed(None, changes(written, revoked), dismissed=dismissed)
+    return Committed(None, changes(written, revoked), journal.entries(lost), dismissed)
 
 
 def _committed(who: Caller, removal: Statement) -> Committed[None]:
-    written, revoked = transaction(who, removal, _REVOKED)
-    return Committed(None, changes(written, revoked))
+    written, revoked, lost = transaction(who, removal, _REVOKED, journal.HERE)
+    return Committed(None, changes(written, revoked), journal.entries(lost))

@@ -16,7 +16,7 @@ from wedsync.conversations.thread_models import ThreadEdit
 from wedsync.platform.clock import now
 from wedsync.platform.context import Caller
 from wedsync.platform.db import Statement, transaction
-from wedsync.trust import card_numbers
+from wedsync.trust import card_numbers, journal
 
 _REVOKED: Statement = (threads_sql.REVOKED, {})
 
@@ -69,8 +69,10 @@ def pin(who: Caller, thread_id: UUID, *, pinned: bool) -> ChangedThread:
 
 
 def _committed(who: Caller, thread_id: UUID, *act: Statement) -> Committed[resources.Thread | None]:
-    *_, written, revoked, read = transaction(who, *act, _REVOKED, (threads_sql.ONE, {"thread_id": thread_id}))
-    return Committed(resources.thread(read[0]) if read else None, changes(written, revoked))
+    one: Statement = (threads_sql.ONE, {"thread_id": thread_id})
+    *_, written, revoked, lost, read = transaction(who, *act, _REVOKED, journal.HERE, one)
+    shown = resources.thread(read[0]) if read else None
+    return Committed(shown, changes(written, revoked), journal.entries(lost))
 
 
 def _arranged(

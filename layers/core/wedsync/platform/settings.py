@@ -124,6 +124,10 @@ class Settings:
         return self._required("CONNECTIONS_TABLE")
 
     @property
+    def journal_table(self) -> str:
+        return self._required("JOURNAL_TABLE")
+
+    @property
     def callback_url(self) -> str:
         """Where @connections is reached, with the stage and without a trailing slash."""
         return self._required("CALLBACK_URL").rstrip("/")

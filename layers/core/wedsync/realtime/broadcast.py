@@ -20,6 +20,7 @@ from wedsync.realtime import connections, paging, poster, sessions, shards
 from wedsync.realtime.connections import Connection
 from wedsync.realtime.poster import Outcome
 from wedsync.realtime.protocol import AccessFrame, encode
+from wedsync.trust import journal
 
 KICK_SECONDS = 0.5
 DIRECT = 50  # connections that the function which committed pushes to itself
@@ -34,8 +35,9 @@ Pace = Callable[[Iterable[str]], Iterator[str]]
 def deliver(committed: Committed[Answer]) -> Answer:
     """Push each change to its audience and the loss of access to the revoked, kick the planner; returns the answer.
 
-    Those to whom nothing is left are disconnected.
+    Those to whom nothing is left are disconnected. What was taken from anybody is in the journal by then (R4).
     """
+    journal.keep(committed.journal)
     told = _tell(committed.changes)
     kicks.kick_events(
         (
