@@ -12,7 +12,7 @@ from tests.fixtures.postgres import Database
 from tests.fixtures.wedding import ANA, FLORA, new_id
 from wedsync.conversations import cursors, messages, participants, search, threads
 from wedsync.conversations.models import MessageQuery, NewMessage, ThreadQuery
-from wedsync.conversations.replay import replay
+from wedsync.conversations.replay import has_changed, replay
 from wedsync.conversations.search import SearchQuery
 from wedsync.notifications import inbox
 from wedsync.notifications.inbox import NotificationQuery
@@ -65,6 +65,13 @@ def test_a_list_asks_the_same_number_of_times_whatever_it_returns(asked: list[st
 
     assert {name: count(asked, ask) for name, ask in lists.items()} == few
     assert max(few.values()) <= 9  # begin, who asks, at most six questions, commit
+
+
+def test_who_waits_for_news_asks_one_thing_at_a_time(asked: list[str]) -> None:
+    make_thread()
+    known = replay(ANA, None, {}, 100)
+
+    assert count(asked, lambda: has_changed(ANA, known)) == 4  # begin, who asks, the question, commit
 
 
 def test_a_send_is_a_lock_and_a_statement_for_each_message(asked: list[str]) -> None:

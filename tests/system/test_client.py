@@ -68,16 +68,17 @@ async def test_a_hundred_messages_written_offline_are_sent_once_and_in_order(
 
 async def test_a_device_goes_on_where_it_was(party: Party, devices: Devices) -> None:
     thread = party.thread("ana", "flora")
-    party.send("ana", thread, "before")
+    message = party.send("ana", thread, "before").body["id"]
     async with devices.device("flora", "phone") as before:
         await before.until(lambda: before.texts(thread) == ["before"])
+    party.call("ana", "PATCH", f"/messages/{message}", {"message": "edited"})
     party.send("ana", thread, "meanwhile")
 
     async with devices.device("flora", "phone") as after:
         after.places[thread] = before.places[thread]
         assert after.texts(thread) == ["before"]
-        await after.until(lambda: after.heard(thread) == [(3, "meanwhile")])
-        assert after.texts(thread) == ["before", "meanwhile"]
+        await after.until(lambda: after.heard(thread) == [(3, "edited"), (4, "meanwhile")])
+        assert after.texts(thread) == ["edited", "meanwhile"]
 
 
 async def test_whoever_connects_while_others_write_misses_nothing(party: Party, devices: Devices) -> None:
@@ -111,6 +112,39 @@ async def test_who_is_removed_forgets_and_who_comes_back_begins_anew(party: Part
         await flora.until(lambda: flora.texts(thread) == ["for Flora again"])
 
     assert "not for Flora" not in str(flora.told)
+
+
+async def test_who_is_removed_while_everybody_writes_hears_and_says_nothing_after_it(
+    party: Party, devices: Devices
+) -> None:
+    thread = party.thread("ana", "petra", "flora")
+    removal = f"/threads/{thread}/participants/{PEOPLE['flora']}"
+
+    async with devices.together("ana", "flora") as (ana, flora), asyncio.TaskGroup() as tasks:
+        for device in (ana, flora):
+            await device.until(lambda device=device: thread in device.places)
+        for number in range(12):
+            ana.client.send(thread, f"Ana {number}")
+            flora.client.send(thread, f"Flora {number}")
+            if number == 4:
+                tasks.create_task(asyncio.to_thread(party.call, "petra", "DELETE", removal))
+            await asyncio.sleep(0.03)
+        await ana.until(lambda: sum(isinstance(each, Sent) for each in ana.settled()) == 12)
+        await flora.until(lambda: len(flora.settled()) == 12 and Left(thread) in flora.told)
+        assert flora.texts(thread) == []
+        await ana.until(lambda: [text for _, text in ana.heard(thread)][-1:] == ["Ana 11"])
+
+    events = [each.event for each in ana.told if isinstance(each, Applied) and each.thread_id == thread]
+    (removed,) = (event.seq for event in events if event.kind == "participant.removed")
+    hers = [seq for seq, text in ana.heard(thread) if text.startswith("Flora")]
+    assert ana.heard(thread) == log(party, "ana", thread)
+    assert all(seq < removed for seq in hers)
+    assert [each.seq for each in flora.settled() if isinstance(each, Sent)] == hers
+    assert {each.code for each in flora.settled() if isinstance(each, Refused)} <= {"not_found"}
+    assert (
+        flora.heard(thread)
+        == [each for each in ana.heard(thread) if each[0] < removed][: len(flora.heard(thread))]
+    )
 
 
 async def test_a_message_counts_as_read_only_while_somebody_looks(party: Party, devices: Devices) -> None:
