@@ -12,6 +12,7 @@ import pytest
 from tests.database.test_conversation import make_thread
 from tests.database.test_message_acts import sent
 from tests.fixtures.postgres import Database
+from tests.fixtures.queue_server import QueueServer
 from tests.fixtures.rest_api import Rest
 from tests.fixtures.wedding import ANA, CARLO, FLORA, new_id
 
@@ -41,6 +42,19 @@ def test_a_message_is_read_edited_and_deleted(rest: Rest, thread: UUID) -> None:
     assert [each["message"] for each in history.body["data"]] == ["One"]
     assert (acked.status, acked.body["my_ack"]) == (200, "given")
     assert [(answer.status, answer.body) for answer in deleted] == [(204, None)] * 2
+
+
+def test_a_reaction_that_comes_too_soon_is_looked_for_when_it_is_due(
+    rest: Rest, thread: UUID, queue_server: QueueServer
+) -> None:
+    path = f"/messages/{sent(ANA, thread)}/reactions/{quote('👍')}"
+
+    answers = [rest("PUT", path, user_id=who.user_id) for who in (FLORA, ANA)]
+
+    assert [answer.status for answer in answers] == [200, 200]
+    told = queue_server.bodies["EVENTS_QUEUE_URL"]
+    assert told == [{"events": [{"thread_id": str(thread), "seq": 3}]}, {"reactions": True}]
+    assert queue_server.delays["EVENTS_QUEUE_URL"] == [0, 2]
 
 
 @pytest.mark.parametrize(

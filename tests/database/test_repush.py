@@ -14,7 +14,7 @@ from tests.fixtures.functions import modules_of
 from tests.fixtures.notifying import Notifying
 from tests.fixtures.queue_server import sqs_event
 from tests.fixtures.wedding import ANA, FLORA
-from wedsync.conversations import cursors, participants
+from wedsync.conversations import cursors, message_acts, participants
 from wedsync.realtime import broadcast, connections, shards
 
 __all__ = ["sockets"]
@@ -53,6 +53,25 @@ def test_what_the_sweep_found_is_pushed_to_who_has_not_stored_it(
     assert (created["seq"], created["kind"]) == (1, "thread.created")
     assert (said["seq"], said["message"]["message"]) == (2, "Peonies?")
     assert "is_read" not in said["message"]
+
+
+def test_a_reaction_that_came_too_soon_is_logged_and_pushed_when_it_is_due(
+    notifying: Notifying, sockets: Sockets, thread: UUID
+) -> None:
+    notifying.stored("delete from wedsync.pending_reactions")
+    asked = {"t": thread}
+    [message] = notifying.stored("select id from wedsync.thread_messages where thread_id = %(t)s", **asked)
+    for who in (FLORA, ANA):
+        message_acts.react(who, message["id"], "👍", present=True)
+    notifying.stored("update wedsync.pending_reactions set due_at = app.now()")
+
+    with modules_of("planner") as app:
+        answers = [notifying.run(app.handler, sqs_event('{"reactions": true}'), None) for _ in range(2)]
+
+    assert answers == [{"batchItemFailures": []}] * 2
+    [frame] = pushed(sockets)
+    [reacted] = frame["events"]
+    assert (reacted["kind"], len(reacted["message"]["reactions"]["👍"])) == ("message.reaction", 2)
 
 
 def test_what_was_kicked_in_time_was_pushed_already(

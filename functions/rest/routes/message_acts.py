@@ -12,8 +12,9 @@ from request import answer, body, principal
 
 from wedsync.conversations import message_acts
 from wedsync.conversations.message_models import EditedMessage
+from wedsync.notifications import kicks
 from wedsync.platform.ids import parse_uuid
-from wedsync.realtime.broadcast import deliver
+from wedsync.realtime.broadcast import KICK_SECONDS, deliver
 
 router = APIGatewayRouter()
 
@@ -72,4 +73,6 @@ def acknowledge_message(message_id: str) -> Response[str]:
 def _react(message_id: str, emoji: str, *, present: bool) -> Response[str]:
     stated = unquote(emoji)  # the gateway hands the path on as it was sent
     acted = message_acts.react(principal(router), parse_uuid(message_id), stated, present=present)
+    if not acted.changes:
+        kicks.kick_reactions(KICK_SECONDS)  # it may have come too soon after another
     return answer(200, deliver(acted))

@@ -25,7 +25,7 @@ AT_ONCE = 200  # more waits for the next minute
 
 _CLAIM: Final[LiteralString] = "select * from app.claim_scheduled_messages(%(up_to)s)"
 _SETTLE: Final[LiteralString] = "select app.settle_scheduled_message(%(id)s, %(reason)s)"
-_LOG_REACTIONS: Final[LiteralString] = "select * from app.log_due_reactions(%(up_to)s)"
+LOG_REACTIONS: Final[LiteralString] = "select * from app.log_due_reactions(%(up_to)s)"
 
 
 def messages_due() -> Iterator[Committed[None]]:
@@ -44,7 +44,7 @@ def messages_due() -> Iterator[Committed[None]]:
 
 def reactions_due() -> Iterator[Committed[None]]:
     """Log the reactions that came within 2 s of the last event of their message (R1)."""
-    (rows,) = db.transaction(WORKER, (_LOG_REACTIONS, {"up_to": AT_ONCE}))
+    (rows,) = db.transaction(WORKER, (LOG_REACTIONS, {"up_to": AT_ONCE}))
     for row in rows:
         told = _told(row)
         if told is not None:

@@ -1,6 +1,7 @@
 """Putting ids on queues. Hints: what is not kicked, or not taken, stays in the database for the clockwork (R17).
 
 events queue     {"events": [{"thread_id": "…", "seq": 7}]}     one per lane; with "again": true from the clockwork
+                 {"reactions": true}                            there may be some that came too soon for the log
 channel's queue  {"deliveries": ["…"]}                          one per channel and lane
 """
 
@@ -22,6 +23,7 @@ PER_BODY = 50
 # What takes longer to send comes in smaller portions: a record must be done within one call of its function.
 PER_DELIVERY_BODY: Mapping[str, int] = {"inbox": 50, "push": 50, "sms": 5}
 PER_OTHER_BODY = 20
+REACTION_SECONDS = 2  # R1
 
 UNKICK: Final[LiteralString] = "select app.unkick_deliveries(%(asked)s::uuid[])"
 
@@ -36,6 +38,11 @@ def kick_events(
     for lane, grouped in _grouped((lane, (thread, seq)) for lane, thread, seq in events).items():
         stated = [{"thread_id": str(thread), "seq": seq} for thread, seq in grouped]
         _put("events", lane, [{"events": part, **mark} for part in _parts(stated, PER_BODY)], seconds)
+
+
+def kick_reactions(seconds: float) -> None:
+    """Have the planner look for reactions that the log has not heard of, when they are due. Trouble is logged."""
+    _put("events", "ordinary", [{"reactions": True}], seconds, REACTION_SECONDS)
 
 
 def kick_deliveries(deliveries: Iterable[tuple[str, str, UUID]], *, delay: int = 0) -> int:

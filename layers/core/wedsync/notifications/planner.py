@@ -15,8 +15,9 @@ from dataclasses import astuple, dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from wedsync.conversations import due
 from wedsync.notifications import kicks, repush, watching
 from wedsync.notifications import planner_sql as sql
 from wedsync.notifications.repush import Missing
@@ -38,12 +39,19 @@ class EventId(BaseModel):
 
 
 class Events(BaseModel):
-    """The body of a record of the events queue: ids only (decision 10)."""
+    """The body of a record of the events queue: ids only (decision 10), or that there may be reactions to log."""
 
     model_config = ConfigDict(extra="forbid")
 
-    events: list[EventId] = Field(min_length=1, max_length=kicks.PER_BODY)
+    events: list[EventId] = Field(default=[], max_length=kicks.PER_BODY)
     again: bool = False
+    reactions: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Events:
+        if bool(self.events) == self.reactions:
+            raise ValueError("give events, or reactions")
+        return self
 
 
 class Named(NamedTuple):
@@ -64,8 +72,11 @@ class Planned:
 
 
 def named(body: str) -> list[Named]:
-    """The events that a record of the events queue names. Raises ValueError if it is none of ours."""
+    """The events that a record of the events queue names, or has had logged. Raises ValueError if it is not ours."""
     record = Events.model_validate_json(body)
+    if record.reactions:
+        (rows,) = db.transaction(WORKER, (due.LOG_REACTIONS, {"up_to": due.AT_ONCE}))
+        return [Named(row["thread_id"], row["seq"], again=True) for row in rows]
     return [Named(event.thread_id, event.seq, record.again) for event in record.events]
 
 
