@@ -41,6 +41,11 @@ CONVERSATION = """
     insert into wedsync.outbox (thread_id, seq, lane, created_at) values (%(thread)s, 2, 'ordinary', now())
 """
 
+OLD_DELIVERY = """
+    insert into wedsync.deliveries (id, message_id, user_id, channel, lane, category, address_hash, created_at, kicked_at, not_before, expires_at, updated_at)
+    select gen_random_uuid(), %(message)s, %(ben)s, 'inbox', 'ordinary', 'urgent', sha256('ben'), old, old, old, old, old from (select now() - interval '2 days' as old) two
+"""
+
 
 def test_each_migration_goes_up_alone_on_a_database_in_use(
     postgres: Postgres, empty_database: Login, connected_database: Database, tmp_path: Path
@@ -62,6 +67,9 @@ def test_each_migration_goes_up_alone_on_a_database_in_use(
         using.execute(CONVERSATION, stated)
 
     for file in FILES[IN_USE:]:
+        if "watching" in file.stem:
+            with psycopg.connect(superuser) as using:
+                using.execute(OLD_DELIVERY, stated)
         shutil.copy(file, tmp_path)
         assert migrate(empty_database.dsn, tmp_path, CONTEXT_KEYS) == [file.stem]
 
@@ -75,6 +83,7 @@ def test_each_migration_goes_up_alone_on_a_database_in_use(
             (ANA.user_id, 1),
             (BEN.user_id, 2),
         ]
+        assert found("select reached from wedsync.deliveries") == [(True,)]
         assert found("select seq from wedsync.message_words where thread_id = %(thread)s") == [(2,)]
         assert found("select seq from wedsync.event_links where thread_id = %(thread)s order by seq") == [
             (1,),
