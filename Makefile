@@ -126,6 +126,10 @@ measured-unit measured-system measured-security: $(TESTING)
 explore: $(TESTING) ## Let Schemathesis ask a local stack for some minutes what nobody thought of
 	$(BIN)/python -m pytest tests/security/test_exploration.py --api-examples=100 $(ARGS)
 
+.PHONY: soak
+soak: $(RUNTIME) .venv/.dev ## Send a million messages while everything is killed again and again (ARGS="--messages 20000 --kills 10")
+	$(BIN)/python bench/soak.py $(ARGS)
+
 # The other PostgreSQL and the other Python, in one run: what deployed functions run under is 3.13. The runner's own
 # parts are not deployed: here it only has to carry the real-time tests.
 .PHONY: elsewhere

@@ -115,6 +115,15 @@ class Stack:
 
     async def start(self) -> None:
         """Start everything; returns when all of it answers. Raises: LocalError."""
+        template = await self.open()
+        await self._load_demo()
+        for poller in pollers(template, self.emulator, self, self.disorder):
+            self._forever(poller.run())
+        for schedule in template.schedules:
+            self._forever(Ticker(schedule, self, self._say, self._options.tick).run())
+
+    async def open(self) -> Template:
+        """Start what people talk to: nothing reads a queue, and no schedule runs. Raises: LocalError."""
         reading = self._task(
             asyncio.to_thread(read_template, self._options.template, local_values(self.ports))
         )
@@ -130,13 +139,9 @@ class Stack:
         self._secrets = await self.emulator.values(template)
         await asyncio.gather(*warming)
         await self._open_gateways(template)
-        await self._load_demo()
-        for poller in pollers(template, self.emulator, self, self.disorder):
-            self._forever(poller.run())
-        for schedule in template.schedules:
-            self._forever(Ticker(schedule, self, self._say, self._options.tick).run())
         self._forever(self.services.keep_up())
         self._forever(self._reap())
+        return template
 
     async def stop(self) -> None:
         """Stop everything that was started, whatever of it that is."""

@@ -140,7 +140,7 @@ class WebSocketGateway:
             connection.ended.set()
             code, reason = connection.closing or (1006, ABNORMAL)
             self._spawn(self._disconnected(connection, code, reason))
-        return socket
+        return socket if socket.prepared else refusal(400, client)  # the client has left meanwhile
 
     async def _serve(self, request: web.BaseRequest, connection: Connection) -> None:
         protocol = cast("GatedProtocol", request.protocol)

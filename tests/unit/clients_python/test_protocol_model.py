@@ -12,12 +12,11 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from tests.fixtures.broken_clients import WithoutDedupe, WithoutEpoch, WithoutGapBuffer, machine_that_keeps
 from tests.fixtures.model_device import ModelDevice
 from tests.fixtures.model_server import Frame, ModelServer
-from wedsync_client.frames import Event
 from wedsync_client.machine import Machine
 from wedsync_client.replica import Replica
-from wedsync_client.threads import Threads
 
 PEOPLE = ("ana", "ben", "flora", "flora")  # the last of them has two devices
 THREADS = ("t1", "t2")
@@ -207,27 +206,6 @@ class World(RuleBasedStateMachine):
                 device.arriving += frames
 
 
-def client(kept_as: type[Replica]) -> type[Machine]:
-    """The client with another way to keep a thread."""
-    kept = type("OtherThreads", (Threads,), {"replica": kept_as})
-    return type("OtherMachine", (Machine,), {"threads": kept})
-
-
-class WithoutDedupe(Replica):
-    def is_known(self, event: Event) -> bool:
-        return False
-
-
-class WithoutGapBuffer(Replica):
-    def is_next(self, event: Event) -> bool:
-        return True
-
-
-class WithoutEpoch(Replica):
-    def is_same_log(self, epoch: str | None) -> bool:
-        return True
-
-
 class ForgetfulWorld(World):
     """A client that makes a new client_msg_id for each attempt."""
 
@@ -249,7 +227,7 @@ def test_every_device_ends_with_the_log_each_event_once_and_in_order() -> None:
 
 @pytest.mark.parametrize("broken", [WithoutDedupe, WithoutGapBuffer])
 def test_a_client_without_one_of_its_safeguards_is_found_out(broken: type[Replica]) -> None:
-    world = type("BrokenWorld", (World,), {"machine": client(broken)})
+    world = type("BrokenWorld", (World,), {"machine": machine_that_keeps(broken)})
 
     with pytest.raises(AssertionError):
         run_state_machine_as_test(world, settings=LOOK)
@@ -259,7 +237,7 @@ def test_a_client_that_takes_one_epoch_for_another_is_found_out() -> None:
     a_restore_loses_what_was_acknowledged(Machine)
 
     with pytest.raises(AssertionError):
-        a_restore_loses_what_was_acknowledged(client(WithoutEpoch))
+        a_restore_loses_what_was_acknowledged(machine_that_keeps(WithoutEpoch))
 
 
 def a_restore_loses_what_was_acknowledged(machine: type[Machine]) -> None:
