@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.fixtures.template import ROOT, references, resources
+from tests.fixtures.template import ROOT, references, resources, written
+from wedsync.realtime.protocol import MAX_WAIT
 
 
 def test_no_log_can_hold_a_ticket_a_token_or_an_address() -> None:
@@ -66,6 +67,23 @@ def test_who_connects_or_asks_for_anything_but_health_passes_the_authorizer() ->
         ("/sync", "options"): ["NONE"],
         ("/sync", "post"): ["Bearer"],
         ("/{proxy+}", "x-amazon-apigateway-any-method"): ["Bearer"],
+    }
+
+
+def test_who_waits_has_environments_of_his_own_and_is_answered_before_the_gateway_gives_up() -> None:
+    own = written()["Resources"]["PollFunction"]["Properties"]
+    [api] = resources("AWS::ApiGateway::RestApi")
+    paths = api.properties["Body"]["paths"]
+    called = {
+        (path, method): references(operation["x-amazon-apigateway-integration"]["uri"])
+        for path in ("/sync", "/{proxy+}")
+        for method, operation in paths[path].items()
+    }
+
+    assert own["ReservedConcurrentExecutions"]["Fn::If"][:2] == ["Reserve", 50]
+    assert MAX_WAIT + 5 < own["Timeout"] < 29
+    assert {route for route, names in called.items() if any("Poll" in name for name in names)} == {
+        ("/sync", "post")
     }
 
 
