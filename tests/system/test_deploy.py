@@ -44,13 +44,14 @@ def test_the_functions_have_their_environment_their_layer_and_an_alias(deployed_
 def test_parameters_and_addresses_arrive_in_the_environments(deployed_stack: Stack) -> None:
     names = deployed_stack.resources("AWS::Lambda::Function")
     [socket] = deployed_stack.resources("AWS::ApiGatewayV2::Api").values()
-    [table] = deployed_stack.resources("AWS::DynamoDB::Table").values()
+    tables = deployed_stack.resources("AWS::DynamoDB::Table")
     client = deployed_stack.client("lambda")
 
     rest = client.get_function_configuration(FunctionName=names["RestFunction"])["Environment"]["Variables"]
 
     assert rest["ALLOWED_ORIGINS"] == "https://app.example.com"
-    assert rest["CONNECTIONS_TABLE"] == table
+    assert rest["CONNECTIONS_TABLE"] == tables["ConnectionsTable"]
+    assert rest["JOURNAL_TABLE"] == tables["JournalTable"]
     assert rest["CALLBACK_URL"] == f"https://{socket}.execute-api.eu-central-1.amazonaws.com/v1"
     assert rest["WEBSOCKET_URL"] == f"wss://{socket}.execute-api.eu-central-1.amazonaws.com/v1"
 
@@ -83,14 +84,14 @@ def test_every_queue_feeds_its_function_and_a_minute_the_clockwork(deployed_stac
 
     assert fed == {
         f"{name}{lane}Function"
-        for name in ("Planner", "Inbox", "Push", "Email", "Sms")
+        for name in ("Planner", "Fanout", "Inbox", "Push", "Email", "Sms")
         for lane in ("", "Emergency")
     }
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
 
 
-def test_the_table_has_one_item_per_person_or_ticket(deployed_stack: Stack) -> None:
-    [name] = deployed_stack.resources("AWS::DynamoDB::Table").values()
+def test_the_table_of_connections_has_one_item_per_person_or_ticket(deployed_stack: Stack) -> None:
+    name = deployed_stack.resources("AWS::DynamoDB::Table")["ConnectionsTable"]
 
     table = deployed_stack.client("dynamodb").describe_table(TableName=name)["Table"]
 
@@ -104,7 +105,8 @@ def test_the_socket_api_has_its_routes_and_asks_for_a_ticket_at_connect(deployed
 
     routes = {route["RouteKey"]: route for route in client.get_routes(ApiId=api)["Items"]}
 
-    assert set(routes) == {"$connect", "$disconnect", "$default", "sync", "send", "ack", "read", "ping"}
+    own = {"sync", "send", "ack", "read", "focus", "typing", "auth", "ping"}
+    assert set(routes) == own | {"$connect", "$disconnect", "$default"}
     assert [key for key, route in routes.items() if route.get("AuthorizationType") == "CUSTOM"] == [
         "$connect"
     ]

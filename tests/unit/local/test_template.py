@@ -104,7 +104,7 @@ def test_gateway_responses_and_throttles_are_read(template: Template) -> None:
 def test_socket_routes_say_which_are_answered(template: Template) -> None:
     routes = template.socket.routes
 
-    assert {key for key, route in routes.items() if route.two_way} == {"send", "ping"}
+    assert {key for key, route in routes.items() if route.two_way} == {"auth", "ping", "send"}
     assert routes["ping"].integration == MockIntegration(200, {}, '{"type":"pong"}')
     assert [key for key, route in routes.items() if route.authorizer] == ["$connect"]
 
