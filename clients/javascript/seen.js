@@ -6,6 +6,7 @@ import { MAX_CURSORS, nothing } from "./protocol.js";
 /** @typedef {Record<string, {epoch: string, seq: number}>} Reads how far the person has read, by thread */
 
 const ACK_MS = 2_000;
+const FOCUS_MS = 4_000; // what was not said for five seconds does not count
 const TYPING_MS = 3_000;
 
 /**
@@ -25,8 +26,10 @@ export class Seen {
   #unacked = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** @type {string | null} */
-  #focused = null;
+  /** @type {string | null | undefined} undefined: nobody has ever said */
+  #focused;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #again;
   /** @type {Map<string, number>} */
   #typed = new Map();
   #hints = true;
@@ -43,8 +46,8 @@ export class Seen {
   }
 
   stop() {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#acknowledged();
+    clearTimeout(this.#again);
   }
 
   /** The server knows no `focus` and `typing`: they are hints, it goes on without. */
@@ -60,7 +63,7 @@ export class Seen {
 
   /** Say what is stored; at most every two seconds, and before the page is hidden. */
   acknowledge() {
-    this.stop();
+    this.#acknowledged();
     const { replica, send } = this.#options;
     const current = [...this.#unacked].flatMap((id) => replica.thread(id) ?? []);
     const told = current.filter((thread) => thread.epoch === replica.epoch && !thread.stale);
@@ -115,9 +118,14 @@ export class Seen {
     await this.#options.settle(() => this.#keep());
   }
 
+  /** Said again and again while somebody looks at a thread. */
   tellFocus() {
+    clearTimeout(this.#again);
+    if (!this.#hints || this.#focused === undefined) return;
     const { send, visible } = this.#options;
-    if (this.#hints) send({ action: "focus", thread_id: visible() ? this.#focused : null });
+    const thread_id = visible() ? this.#focused : null;
+    send({ action: "focus", thread_id });
+    if (thread_id) this.#again = setTimeout(() => this.tellFocus(), FOCUS_MS);
   }
 
   /** @param {string} threadId */
@@ -125,6 +133,11 @@ export class Seen {
     if (!this.#hints || !this.#options.modes.typing || Date.now() - (this.#typed.get(threadId) ?? -TYPING_MS) < TYPING_MS) return;
     this.#typed.set(threadId, Date.now());
     this.#options.send({ action: "typing", thread_id: threadId });
+  }
+
+  #acknowledged() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** @returns {Outcome} */

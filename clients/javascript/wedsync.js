@@ -170,6 +170,7 @@ export class Client extends EventTarget {
       await this.#settle(() => this.#parts.replica.take(frame)).catch(() => undefined);
     } else {
       if (type === "mode" && this.#parts.modes.note(frame)) this.#parts.link.hurry();
+      if (type === "me" && frame.changed === "place") this.#parts.catchUp.sync();
       this.#tell(frame);
     }
   }

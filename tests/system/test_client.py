@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fixtures.client_devices import HASTE, Devices
+from tests.fixtures.client_devices import HASTE, Device, Devices
 from tests.fixtures.wedding_devices import PEOPLE, Party
-from wedsync_client import Applied, Left, Refused, Reloaded, Sent, State, StateChanged, StoreError
+from wedsync_client import Applied, Hint, Left, Refused, Reloaded, Sent, State, StateChanged, StoreError
 
 
 def log(party: Party, person: str, thread: str) -> list[tuple[int, str]]:
@@ -153,13 +153,37 @@ async def test_a_message_counts_as_read_only_while_somebody_looks(party: Party, 
     async with devices.device("flora", "phone") as flora:
         seq = party.send("ana", thread, "hello?").body["seq"]
         await flora.until(lambda: place(party, "flora", thread) == (seq, 0))
-        flora.client.visible(thread)
+        flora.client.focus(thread)
         await flora.until(lambda: place(party, "flora", thread) == (seq, seq))
         seq = party.send("ana", thread, "and this?").body["seq"]
         await flora.until(lambda: place(party, "flora", thread) == (seq, seq))
-        flora.client.visible(None)
+        flora.client.focus(None)
         party.send("ana", thread, "good night")
         await flora.until(lambda: place(party, "flora", thread) == (seq + 1, seq))
+
+
+async def test_devices_hear_who_is_here_who_types_and_who_has_read(party: Party, devices: Devices) -> None:
+    thread = party.thread("ana", "ben")
+
+    def hinted(device: Device, kind: str) -> list[Mapping[str, Any]]:
+        frames = [each.frame for each in device.told if isinstance(each, Hint)]
+        return [frame for frame in frames if frame["type"] == kind and frame["thread_id"] == thread]
+
+    async with devices.together("ana", "ben") as [ana, ben]:
+        for device in (ana, ben):
+            device.client.focus(thread)
+        await ana.until(lambda: any(len(each["user_ids"]) == 2 for each in hinted(ana, "presence")))
+        ben.client.typing(thread)
+        await ana.until(lambda: [each["user_id"] for each in hinted(ana, "typing")] == [PEOPLE["ben"]])
+        seq = party.send("ana", thread, "hello").body["seq"]
+        await ana.until(
+            lambda: (
+                (PEOPLE["ben"], seq)
+                in [(each["user_id"], each["read_seq"]) for each in hinted(ana, "receipt")]
+            )
+        )
+
+    assert hinted(ben, "typing") == []
 
 
 async def test_a_message_that_will_never_do_is_told_and_the_others_go(party: Party, devices: Devices) -> None:
@@ -231,7 +255,7 @@ async def test_where_sockets_are_refused_all_goes_over_rest_until_one_opens(
         trouble(reject_upgrades=1, cut="all")
         flora.client.send(thread, "over REST")
         await flora.until(lambda: flora.client.state is State.POLLING and flora.client.unsent() == [])
-        flora.client.visible(thread)
+        flora.client.focus(thread)
         for number in range(3):
             seq = party.send("ana", thread, str(number)).body["seq"]
             await flora.until(lambda number=number: flora.texts(thread)[-1:] == [str(number)])

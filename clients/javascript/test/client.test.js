@@ -459,6 +459,38 @@ test("what was read offline is told after the next sync, until the server knows 
   assert.equal(stage.all("read").length, count);
 });
 
+test("what is on screen is said at once, every four seconds while it can be seen, and on each connection", async () => {
+  let visible = true;
+  const client = await stage.live({ visible: () => visible });
+  assert.deepEqual(stage.all("focus"), []);
+
+  await client.focus("flowers");
+  await stage.pass(4_000);
+  assert.deepEqual(stage.all("focus").map(({ thread_id }) => thread_id), ["flowers", "flowers"]);
+  visible = false;
+  client.seen();
+  await stage.pass(8_000);
+  assert.deepEqual(stage.all("focus").slice(2).map(({ thread_id }) => thread_id), [null]);
+  visible = true;
+  stage.sockets.at(-1).onclose();
+  await stage.pass(250);
+  await stage.connects();
+
+  assert.deepEqual(stage.asked.filter(({ action }) => action).slice(-3).map(({ action }) => action), ["sync", "focus", "ping"]);
+  assert.equal(stage.last("focus").thread_id, "flowers");
+});
+
+test("what another device changed of one's own is asked for", async () => {
+  await stage.live();
+  const count = stage.all("sync").length;
+
+  await stage.says({ type: "me", thread_id: "flowers", changed: "draft" });
+  assert.equal(stage.all("sync").length, count);
+  await stage.says({ type: "me", thread_id: "flowers", changed: "place" });
+
+  assert.equal(stage.all("sync").length, count + 1);
+});
+
 test("on the day it pings as often as it is asked to and says nothing of typing, until that is over", async () => {
   const client = await stage.live();
   const day = { type: "mode", wedding_id: "w1", phase: "day_of", ping_seconds: 25, typing: false };

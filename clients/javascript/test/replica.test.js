@@ -54,16 +54,16 @@ test("nothing is lost, told twice or out of order, whatever the network does", (
 test("an answer counts when all its parts are here, in any order, and not before", () => {
   const replica = new Replica({ since: "s0", epoch: "a1", threads: [] }, "ana");
   replica.sync("c1", true);
-  const part = (/** @type {number} */ number, since = null) =>
+  const part = (/** @type {number} */ number, /** @type {string | null} */ since = null) =>
     replica.take({ type: "synced", re: "c1", threads: [], gone: [], inbox_head: null, part: number, more: !since, since });
   const types = (/** @type {import("../protocol.js").Outcome} */ { news }) => news.map(({ type }) => type);
 
   const early = [part(1), part(3, "s9"), part(1)];
 
   assert.deepEqual(early.flatMap(types), []);
-  assert.ok(replica.syncing && replica.since === "s0");
+  assert.deepEqual([replica.syncing, replica.since], [true, "s0"]);
   assert.deepEqual(types(part(2)), ["synced"]);
-  assert.ok(!replica.syncing && replica.since === "s9");
+  assert.deepEqual([replica.syncing, replica.since], [false, "s9"]);
   assert.deepEqual(types(part(3, "s9")), []);
 });
 

@@ -207,6 +207,22 @@ describe("on the running stack", { concurrency: 3, skip }, () => {
     assert.deepEqual([...seen], ["connecting", "syncing", "live"]);
   });
 
+  test("who looks at a thread hears who is here, who types and who has read", async (t) => {
+    const thread = await newThread("ana", "phil");
+    const [ana, phil] = [await (await open(t, "ana")).is("live"), await (await open(t, "phil")).is("live")];
+
+    for (const { client } of [ana, phil]) await client.focus(thread);
+    await until(() => ana.of("presence", thread).some(({ user_ids }) => user_ids.length === 2), "ana seeing phil");
+    phil.client.typing(thread);
+    await until(() => ana.of("typing", thread).length === 1, "ana hearing phil type");
+    await call("ana", "POST", `/threads/${thread}/messages`, { message: "Hello", client_msg_id: crypto.randomUUID() });
+    await until(async () => (await phil.texts(thread)).length === 1, "phil hearing it");
+    await phil.client.read(thread);
+
+    await until(() => ana.of("receipt", thread).some(({ user_id, read_seq }) => user_id === idOf("phil") && read_seq > 1), "ana hearing what phil read");
+    assert.equal(phil.of("typing", thread).length, 0);
+  });
+
   test("nothing is called read that nobody can see", async (t) => {
     const thread = await newThread("ana", "flora");
     let visible = false;

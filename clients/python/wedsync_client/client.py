@@ -22,8 +22,8 @@ from wedsync_client.session import Session, Step
 from wedsync_client.store import Store
 from wedsync_client.timing import Attempts, Timing
 
-# None: something is due, or wanted.
-Happening = Opened | NotOpened | Arrived | Loaded | None
+# A step: it has been taken, what comes of it is to be done. None: something is due, or wanted.
+Happening = Opened | NotOpened | Arrived | Loaded | Step | None
 
 
 class Client:
@@ -94,10 +94,13 @@ class Client:
         self._happened.put_nowait(None)
         return client_msg_id
 
-    def visible(self, thread_id: str | None) -> None:
+    def focus(self, thread_id: str | None) -> None:
         """This thread is on screen, and somebody looks at it: only meanwhile it is read. None ends it."""
-        self._session.visible(thread_id)
-        self._happened.put_nowait(None)
+        self._happened.put_nowait(self._session.focus(thread_id))
+
+    def typing(self, thread_id: str) -> None:
+        """Somebody writes in this thread: to be called as often as he does."""
+        self._happened.put_nowait(self._session.typing(thread_id))
 
     def messages(self, thread_id: str) -> list[Message]:
         """The messages of a thread as far as this device has them, by `seq`."""
@@ -129,6 +132,8 @@ class Client:
             match await self._next():
                 case None:
                     await self._carry_out(self._session.tick())
+                case Step() as step:
+                    await self._carry_out(step)
                 case Opened(channel):
                     await self._opened(channel)
                 case NotOpened():

@@ -153,7 +153,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A frame that changes nothing here: notification, receipt, typing, mode."""
+    """A frame that changes nothing here: typing, presence, receipt, me, notification, mode."""
 
     frame: Frame
 

@@ -46,6 +46,7 @@ class Machine:
             "synced": self._threads.on_synced,
             "resync_required": self._threads.on_resync,
             "access": self._threads.on_access,
+            "me": self._on_me,
             "sent": self._on_sent,
             "error": self._on_error,
         }
@@ -56,6 +57,7 @@ class Machine:
         self._threads.sync.connected(pushes=pushes)
         self._connected = True
         self._threads.receipts.note()
+        self._threads.attention.connected()
         self._ping_at = now + self._ping_every(now)
         return [*self._threads.loading(), *self._truncated, *self.tick(now)]
 
@@ -82,6 +84,7 @@ class Machine:
         times = (
             self._threads.sync.deadline(),
             self._threads.receipts.deadline(),
+            self._threads.attention.deadline(),
             self._outbox.deadline(),
             self._ping_at if self._pong_by is None else self._pong_by,
         )
@@ -95,9 +98,14 @@ class Machine:
         """Send again what was sent to a log that was restored since."""
         self._outbox.put_back(items)
 
-    def visible(self, thread_id: str | None) -> list[Effect]:
+    def focus(self, thread_id: str | None, now: float) -> list[Effect]:
         """The person looks at this thread, or at none."""
-        return list(self._threads.visible(thread_id))
+        return [*self._threads.focus(thread_id), *self.tick(now)]
+
+    def typing(self, thread_id: str, now: float) -> list[Effect]:
+        """The person types: said now or not at all."""
+        said = self._threads.attention.typing(thread_id, now) if self._connected else ()
+        return [Transmit(frame) for frame in said]
 
     def loaded(self, page: Page, now: float) -> list[Effect]:
         """A newest page is here."""
@@ -140,6 +148,7 @@ class Machine:
         for frame, keep in self._threads.told(now):
             yield from () if keep is None else (keep,)
             yield Transmit(frame)
+        yield from (Transmit(frame) for frame in self._threads.attention.frames(now))
 
     def _ping_every(self, now: float) -> float:
         return self._modes.ping_every(self._timing.ping_every, now)
@@ -148,6 +157,12 @@ class Machine:
         """The line may be dead, or idle for too long."""
         unanswered = self._threads.sync.is_overdue(now) or self._outbox.is_overdue(now)
         return unanswered or self._ping_at <= now
+
+    def _on_me(self, frame: Frame, now: float) -> Iterator[Hint]:
+        """Another device of the person changed his place in a thread: the next sync tells how."""
+        if frame["changed"] == "place":
+            self._threads.sync.want(now)
+        yield Hint(frame)
 
     def _on_sent(self, frame: Frame, now: float) -> Iterator[Sent | Refused]:
         return self._outbox.answered(frame, now)

@@ -10,10 +10,9 @@ from wedsync_client.replica import Replica
 
 
 class Receipts:
-    """Cumulative, at most every few seconds; `visible` is the thread on screen."""
+    """Cumulative, at most every few seconds."""
 
     def __init__(self, every: float) -> None:
-        self.visible: str | None = None
         self._every = every
         self._next = 0.0
         self._pending = False
@@ -31,12 +30,13 @@ class Receipts:
         if not self._pending or now < self._next:
             return
         self._pending, self._next = False, now + self._every
-        yield from _acks(replicas)
         for replica in replicas.values():
             if replica.seen > replica.read:
                 replica.read = replica.seen
+                replica.delivered = max(replica.delivered, replica.seen)  # who reads it has it
                 thread_id, seq = replica.thread_id, replica.seen
                 yield {"action": "read", "epoch": replica.epoch, "thread_id": thread_id, "seq": seq}
+        yield from _acks(replicas)
 
 
 def _acks(replicas: Mapping[str, Replica]) -> Iterator[Frame]:

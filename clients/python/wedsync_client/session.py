@@ -77,9 +77,13 @@ class Session:
         """There is no such thread."""
         return self._step(self._machine.missing(thread_id))
 
-    def visible(self, thread_id: str | None) -> Step:
+    def focus(self, thread_id: str | None) -> Step:
         """What is on screen."""
-        return self._step(self._machine.visible(thread_id))
+        return self._step(self._machine.focus(thread_id, self._clock()))
+
+    def typing(self, thread_id: str) -> Step:
+        """Somebody types."""
+        return self._step(self._machine.typing(thread_id, self._clock()))
 
     def send(self, thread_id: str, message: Message) -> str:
         """Keep a message until it is answered; its client_msg_id. It goes out with the next tick."""

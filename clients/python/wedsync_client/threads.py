@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from random import Random
 
+from wedsync_client.attention import Attention
 from wedsync_client.catching_up import CatchingUp
 from wedsync_client.frames import (
     MAX_EVENTS,
@@ -41,6 +42,7 @@ class Threads:
         self._replicas = {name: self.replica(name, place) for name, place in saved.places.items()}
         self.sync = CatchingUp(saved.since, timing, random)
         self.receipts = Receipts(timing.receipts_every)
+        self.attention = Attention(timing.focus_every, timing.typing_every)
 
     def loading(self) -> Iterator[Load]:
         """Pages that are still to be loaded."""
@@ -55,9 +57,9 @@ class Threads:
         for frame in self.receipts.frames(self._replicas, now):
             yield frame, self._keep(self._replicas[frame["thread_id"]]) if "thread_id" in frame else None
 
-    def visible(self, thread_id: str | None) -> Iterator[Effect]:
+    def focus(self, thread_id: str | None) -> Iterator[Effect]:
         """The person looks at this thread, or at none."""
-        self.receipts.visible = thread_id
+        self.attention.look(thread_id)
         replica = self._replicas.get(thread_id or "")
         if replica is not None and self._see(replica):
             yield self._keep(replica)
@@ -172,7 +174,7 @@ class Threads:
 
     def _see(self, replica: Replica) -> bool:
         """Whether the person sees more of it than before."""
-        if replica.thread_id != self.receipts.visible or replica.held or replica.seq <= replica.seen:
+        if replica.thread_id != self.attention.thread_id or replica.held or replica.seq <= replica.seen:
             return False
         replica.seen = replica.seq
         self.receipts.note()

@@ -19,6 +19,8 @@ class Timing:
     ping_every: float = 55.0
     pong: float = 8.0
     receipts_every: float = 2.0
+    focus_every: float = 4.0  # what was not said for 5 s does not count
+    typing_every: float = 3.0
     longest_pause: float = 10.0  # between syncs that bring nothing
     retry: float = 0.5
     longest_retry: float = 30.0

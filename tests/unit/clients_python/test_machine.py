@@ -321,15 +321,75 @@ def test_access_to_a_thread_that_is_not_known_was_lost_before() -> None:
 
 def test_receipts_are_cumulative_and_rare() -> None:
     device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
-    device.visible("t1")
 
     now = frames(device.received(pushed(5), 5.0))
     soon = frames(device.received(pushed(6), 5.1))
     later = frames(device.tick(7.0))
 
-    assert [frame["action"] for frame in now] == ["ack", "read"]
+    assert [frame["cursors"] for frame in now] == [{"t1": 5}]
     assert soon == []
-    assert [frame.get("cursors") or frame["seq"] for frame in later] == [{"t1": 6}, 6]
+    assert [frame["cursors"] for frame in later] == [{"t1": 6}]
+
+
+def test_what_is_read_needs_no_ack() -> None:
+    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    device.focus("t1", 4.0)
+
+    told = frames(device.received(pushed(5), 6.0))
+
+    assert [(frame["action"], frame["seq"]) for frame in told] == [("read", 5)]
+
+
+def test_focus_is_said_at_once_and_again_while_a_thread_is_visible() -> None:
+    device = caught_up()
+
+    said = frames(device.focus("t1", 1.0))
+    again = frames(device.focus("t1", 2.0))
+    due = device.deadline()
+    kept_up = frames(device.tick(1.0 + TIMING.focus_every))
+    ended = frames(device.focus(None, 6.0))
+
+    assert said == kept_up == [{"action": "focus", "thread_id": "t1"}]
+    assert again == []
+    assert due == 1.0 + TIMING.focus_every
+    assert ended == [{"action": "focus", "thread_id": None}]
+    assert [each["action"] for each in frames(device.tick(50.0))] == []
+
+
+def test_a_new_connection_hears_what_is_visible_after_the_sync() -> None:
+    device = caught_up()
+    device.disconnected()
+    assert device.focus("t1", 1.0) == []
+
+    told = frames(device.connected(2.0))
+
+    assert [frame["action"] for frame in told] == ["sync", "focus"]
+
+
+def test_typing_is_said_every_three_seconds_and_only_while_connected() -> None:
+    device = caught_up()
+
+    said = [len(frames(device.typing("t1", at))) for at in (1.0, 2.0, 4.0)]
+    elsewhere = frames(device.typing("t2", 4.0))
+    device.disconnected()
+
+    assert said == [1, 0, 1]
+    assert elsewhere == [{"action": "typing", "thread_id": "t2"}]
+    assert device.typing("t1", 9.0) == []
+
+
+def test_what_another_device_changed_of_ones_own_is_asked_for() -> None:
+    device = caught_up()
+
+    place = device.received({"type": "me", "thread_id": "t1", "changed": "place"}, 1.0)
+    device.received(synced(question(place)), 1.1)
+    draft = device.received({"type": "me", "thread_id": "t1", "changed": "draft"}, 2.0)
+
+    assert [each.frame["changed"] for each in (*place, *draft) if isinstance(each, Hint)] == [
+        "place",
+        "draft",
+    ]
+    assert frames(draft) == []
 
 
 def test_each_failure_doubles_the_longest_wait_and_success_ends_that() -> None:
