@@ -5,6 +5,7 @@ from __future__ import annotations
 from wedsync.conversations import due
 from wedsync.notifications import clockwork
 from wedsync.notifications.channels import sms
+from wedsync.realtime import hints
 from wedsync.realtime.broadcast import deliver
 from wedsync.trust import journal
 
@@ -13,6 +14,7 @@ def handler(_event: object, _context: object) -> None:
     clockwork.tick(sms.reconcile)
     journal.catch_up()
     for committed in due.messages_due():
-        deliver(committed)
+        if asked := deliver(committed):
+            hints.tell_devices(*asked, "scheduled")
     for committed in due.reactions_due():
         deliver(committed)

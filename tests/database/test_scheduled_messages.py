@@ -12,10 +12,12 @@ import psycopg
 import pytest
 
 from tests.database.test_conversation import make_thread, say, texts
+from tests.database.test_inbox_channel import Sockets, sockets
+from tests.fixtures.functions import modules_of
 from tests.fixtures.notifying import Notifying
 from tests.fixtures.postgres import Database
 from tests.fixtures.wedding import ANA, CARLO, FLORA, PETRA, STRANGER, WEDDING, Person, behind
-from wedsync.conversations import cursors, due, messages, participants, scheduled, threads
+from wedsync.conversations import cursors, due, messages, participants, scheduled, thread_acts, threads
 from wedsync.conversations.events import Change
 from wedsync.conversations.message_models import LaterEdit, LaterMessage
 from wedsync.conversations.models import AddedParticipant
@@ -23,6 +25,8 @@ from wedsync.conversations.scheduled import ScheduledMessage, ScheduledQuery
 from wedsync.platform import db
 from wedsync.platform.context import WORKER, Acting
 from wedsync.platform.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+
+__all__ = ["sockets"]
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -207,6 +211,24 @@ def test_what_is_refused_then_is_its_authors_to_decide(notifying: Notifying, spo
     assert tick(notifying) == []
     assert texts(ANA, thread) == []
     scheduled.delete(FLORA, UUID(waiting["id"]))
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1, seconds=1), timedelta(hours=3)])
+def test_whoever_has_to_decide_hears_so(
+    notifying: Notifying, sockets: Sockets, ahead: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOURNAL_TABLE", "journal")
+    thread = make_thread()
+    later(FLORA, thread)
+    thread_acts.set_status(ANA, thread, "closed", None)
+    now_is(notifying.database, ahead)
+
+    with modules_of("clockwork") as app:
+        for _ in range(2):
+            notifying.run(app.handler, {"source": "aws.events"}, None)
+
+    told = [(device, frame) for device, frame in sockets.frames if frame["type"] == "me"]
+    assert told == [("phone", {"type": "me", "thread_id": str(thread), "changed": "scheduled"})]
 
 
 def test_an_hour_late_is_too_late(notifying: Notifying) -> None:

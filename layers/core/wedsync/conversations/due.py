@@ -7,7 +7,7 @@ when whoever claimed it died (R18).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -28,7 +28,14 @@ _SETTLE: Final[LiteralString] = "select app.settle_scheduled_message(%(id)s, %(r
 LOG_REACTIONS: Final[LiteralString] = "select * from app.log_due_reactions(%(up_to)s)"
 
 
-def messages_due() -> Iterator[Committed[None]]:
+class Asked(NamedTuple):
+    """Who has to decide on a message that was not sent, and in which thread."""
+
+    author_id: UUID
+    thread_id: UUID
+
+
+def messages_due() -> Iterator[Committed[Asked | None]]:
     """Send what is due, the earliest first; each to be delivered once it is committed.
 
     What is refused, too late, or for a wedding that will not be, is left for its author to decide.
@@ -40,6 +47,8 @@ def messages_due() -> Iterator[Committed[None]]:
         )
         if row["status"] == "sending":
             yield from _sent(row)
+        else:
+            yield _asked(row)
 
 
 def reactions_due() -> Iterator[Committed[None]]:
@@ -51,7 +60,11 @@ def reactions_due() -> Iterator[Committed[None]]:
             yield Committed(None, (told,))
 
 
-def _sent(row: Mapping[str, Any]) -> Iterator[Committed[None]]:
+def _asked(row: Mapping[str, Any]) -> Committed[Asked | None]:
+    return Committed(Asked(row["author_id"], row["thread_id"]), ())
+
+
+def _sent(row: Mapping[str, Any]) -> Iterator[Committed[Asked | None]]:
     """What its send committed; nothing if it failed: then it is claimed again in a while, until it is too late."""
     try:
         changes, problem = _send(row)
@@ -61,6 +74,8 @@ def _sent(row: Mapping[str, Any]) -> Iterator[Committed[None]]:
     if changes:
         yield Committed(None, changes)
     _settle(row["id"], problem)
+    if problem:
+        yield _asked(row)
 
 
 def _send(row: Mapping[str, Any]) -> tuple[tuple[Change, ...], Problem | None]:

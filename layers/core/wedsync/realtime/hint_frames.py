@@ -10,6 +10,9 @@ from typing_extensions import TypedDict
 from wedsync.realtime.protocol import ClientFrame, CorrelationId
 
 
+Own = Literal["place", "draft", "scheduled"]
+
+
 class Focus(ClientFrame):
     """This thread is on screen and visible, or none is: on each change, and every 4 s while one is. No answer."""
 
@@ -55,8 +58,8 @@ class PresenceFrame(TypedDict):
 
 
 class MeFrame(TypedDict):
-    """What is yours alone in a thread was changed on another device: `sync` lists its `me`, or load the draft."""
+    """What is yours alone in a thread has changed: `sync` lists its `me`, load the draft, or what is scheduled there."""
 
     type: Literal["me"]
     thread_id: str
-    changed: Literal["place", "draft"]
+    changed: Own

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from typing import Literal
 from uuid import UUID
 
 from wedsync.platform import aws
@@ -12,7 +11,7 @@ from wedsync.platform.errors import Unavailable
 from wedsync.platform.observability import logger
 from wedsync.realtime import attention, connections, poster
 from wedsync.realtime.connections import Connection
-from wedsync.realtime.hint_frames import MeFrame, PresenceFrame, ReceiptFrame, TypingFrame
+from wedsync.realtime.hint_frames import MeFrame, Own, PresenceFrame, ReceiptFrame, TypingFrame
 from wedsync.realtime.protocol import encode
 
 SECONDS = 0.03
@@ -24,7 +23,7 @@ def tell(frame: ReceiptFrame | TypingFrame | PresenceFrame | MeFrame, to: Iterab
         poster.post(encode(frame), ids, SECONDS)
 
 
-def tell_devices(user_id: UUID, thread_id: UUID, changed: Literal["place", "draft"]) -> None:
+def tell_devices(user_id: UUID, thread_id: UUID, changed: Own) -> None:
     """What is a person's own in a thread has changed: his devices hear so, also the one that did it (R2)."""
     frame: MeFrame = {"type": "me", "thread_id": str(thread_id), "changed": changed}
     with expendable():
