@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from contextlib import closing
 from uuid import uuid4
 
 from tests.fixtures.client_devices import Device, Devices
@@ -95,14 +96,19 @@ def test_after_a_restore_the_removed_stay_out_and_what_the_old_epoch_says_moves_
     party.call("ana", "DELETE", f"/threads/{thread}/participants/{PEOPLE['carlo']}")
     before = party.call("flora", "GET", f"/threads/{thread}").body["epoch"]
 
-    restored = drill(pipeline, "restore")
-    stale = party.call("flora", "PUT", f"/threads/{thread}/read", {"seq": 2, "epoch": before})
+    with closing(party.connect("flora")) as device:
+        restored = drill(pipeline, "restore")
+        device.send("ack", epoch=before, cursors={thread: 2})
+        device.send("read", epoch=before, thread_id=thread, seq=2)
+        stale = party.call("flora", "PUT", f"/threads/{thread}/read", {"seq": 2, "epoch": before})
+        device.send("sync", id="after", cursors={}, limit=10)
+        device.wait("synced", re="after")
 
     after = party.call("flora", "GET", f"/threads/{thread}").body
     assert party.call("carlo", "GET", f"/threads/{thread}").status == 404
     assert after["epoch"] in restored.stdout
     assert after["epoch"] != before
-    assert (stale.status, after["me"]["read_seq"]) == (200, 0)
+    assert (stale.status, after["me"]["read_seq"], after["me"]["delivered_seq"]) == (200, 0, 0)
     logged = "select kind from wedsync.thread_events where thread_id = %s order by seq"
     assert [kind for (kind,) in pipeline.query(logged, thread)] == [
         "thread.created",
