@@ -21,7 +21,7 @@ FUNCTIONS := $(patsubst functions/%/requirements.txt,%,$(wildcard functions/*/re
 packages   = $(LAYERS:%=.layers/%-$(1)/.installed) $(FUNCTIONS:%=.functions/%-$(1)/.installed)
 
 RUNTIME := .venv/.local $(call packages,$(PYTAG)) .tools/emulator/.installed
-TESTING := $(RUNTIME) .venv/.dev .tools/sam/.installed .tools/schemathesis/.installed
+TESTING := $(RUNTIME) .venv/.dev .tools/sam/.installed .tools/schemathesis/.installed $(if $(shell type -p npm),.tools/wscat/.installed)
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -84,8 +84,9 @@ lint: .venv/.dev ## Look for defects with ruff
 
 .PHONY: lint-api
 ifneq ($(shell type -p npm),)
-lint-api: .tools/spectral/.installed ## Lint the API's description with Spectral and OWASP's rules, where there is npm
-	cp tools/spectral/ruleset.yaml $(<D)
+lint-api: .tools/spectral/.installed ## Lint the APIs' descriptions: Spectral, OWASP's rules and AsyncAPI's parser, where there is npm
+	cp tools/spectral/ruleset.yaml tools/spectral/asyncapi.mjs $(<D)
+	node $(<D)/asyncapi.mjs docs/asyncapi.yaml
 	$(<D)/node_modules/.bin/spectral lint --ruleset $(<D)/ruleset.yaml --quiet docs/openapi.json
 else
 lint-api:
@@ -208,7 +209,7 @@ $(UV): requirements/uv.txt | .venv/bin/python
 	touch $@
 
 # Pinned with hashes too; the lock says nothing of where packages came from.
-.tools/spectral/.installed: tools/spectral/package.json tools/spectral/package-lock.json
+.tools/spectral/.installed .tools/wscat/.installed: .tools/%/.installed: tools/%/package.json tools/%/package-lock.json
 	rm -rf $(@D)
 	mkdir -p $(@D)
 	cp $^ $(@D)

@@ -71,9 +71,9 @@ event once and in order. docs/realtime.md says what is guaranteed and what is no
 
 
 def document() -> dict[str, Any]:
-    """The AsyncAPI 3.0 description, from the server's point of view (`receive` = a client sends it)."""
+    """The AsyncAPI 3.1 description, from the server's point of view (`receive` = a client sends it)."""
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "WedSync Threads, real time",
             "version": protocol.SUBPROTOCOL.rpartition(".")[2],

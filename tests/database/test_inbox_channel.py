@@ -49,9 +49,7 @@ class Sockets:
             "pk": {"S": f"U#{FLORA.user_id}"},
             "connections": {"M": {device: {"M": entry} for device, entry in entries.items()}},
         }
-        return answer(
-            200, json.dumps({"Responses": {"connections": [item]}, "Attributes": item}).encode()
-        )
+        return answer(200, json.dumps({"Responses": {"connections": [item]}, "Attributes": item}).encode())
 
     def _entry(self, connection_id: str) -> dict[str, Any]:
         return {

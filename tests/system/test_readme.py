@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.fixtures.frame_schemas import problems
 from tests.fixtures.reader import Shell
 from tests.fixtures.stack import RunningStack
 
@@ -47,7 +48,8 @@ def blocks() -> list[str]:
 def frame(socket: ClientConnection, kind: str) -> dict[str, Any]:
     """The next frame of this type."""
     while (received := json.loads(socket.recv(timeout=10)))["type"] != kind:
-        pass
+        assert problems(received) == []
+    assert problems(received) == []
     return received
 
 
