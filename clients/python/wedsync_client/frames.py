@@ -138,7 +138,7 @@ class Sent:
     thread_id: str
     client_msg_id: str
     seq: int
-    epoch: str | None
+    epoch: str
     duplicate: bool
 
 

@@ -171,7 +171,7 @@ class Store:
             case Sent(_, client_msg_id, _, epoch):
                 self._database.execute(
                     "update outbox set sent_at = ?, epoch = ? where client_msg_id = ?",
-                    [now, epoch or self._fact("epoch"), client_msg_id],
+                    [now, epoch, client_msg_id],
                 )
             case Refused(_, client_msg_id):
                 self._database.execute("delete from outbox where client_msg_id = ?", [client_msg_id])

@@ -82,18 +82,6 @@ def test_what_was_answered_is_offered_again_for_seven_days_after_a_restore(tmp_p
     store.close()
 
 
-def test_a_message_without_epoch_counts_for_the_one_that_is_known(tmp_path: Path) -> None:
-    store = opened(tmp_path)
-    store.queue(item("a"))
-    store.write(Remember("since", "e"), NOW)
-
-    store.write(Sent("t1", "a", 2, None, duplicate=False), NOW)
-
-    assert store.reoffer("e", NOW) == []
-    assert store.reoffer("e2", NOW) == [offered("a", "e")]
-    store.close()
-
-
 def test_a_message_keeps_the_epoch_of_its_first_answer_through_further_restores(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.queue(item("a"))
