@@ -51,7 +51,8 @@ class Backups:
 
     def _replace(self, backup: Path) -> None:
         draft = self._data.with_name("restored")
-        shutil.rmtree(draft, ignore_errors=True)
+        for left_over in (draft, self._data.with_name("replaced")):
+            shutil.rmtree(left_over, ignore_errors=True)
         _copy(backup, draft)
         with (draft / "postgresql.auto.conf").open("a") as settings:
             settings.write(_RECOVERY)
@@ -59,8 +60,9 @@ class Backups:
         signal.touch(mode=0o600)
         owner = draft.stat()
         os.chown(signal, owner.st_uid, owner.st_gid)
-        shutil.rmtree(self._data)
+        replaced = self._data.rename(self._data.with_name("replaced"))
         draft.rename(self._data)
+        shutil.rmtree(replaced)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -120,8 +120,10 @@ def test_after_a_restore_the_removed_stay_out_and_what_the_old_epoch_says_moves_
 def test_what_is_whole_is_not_released_and_what_was_not_saved_not_brought_back(pipeline: Pipeline) -> None:
     refused = drill(pipeline, "release")
     unknown = drill(pipeline, "restore", "--name", "none")
-    functions = pipeline.stack.local("POST", "/_local/functions/NoFunction", {})
+    function = pipeline.stack.local("POST", "/_local/functions/NoFunction", {})
+    event = pipeline.stack.local("POST", "/_local/functions/MigrateFunction", b"{")
 
-    assert (refused.returncode, unknown.returncode, functions.status) == (1, 1, 404)
+    assert (refused.returncode, unknown.returncode) == (1, 1)
+    assert (function.status, event.status) == (404, 422)
     assert "was not restored" in refused.stderr
     assert "no such backup" in unknown.stderr
