@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import LiteralString
+from uuid import UUID
 
 import psycopg
 
@@ -47,6 +48,11 @@ OLD_DELIVERY = """
 """
 
 
+def old_delivery(superuser: str, stated: dict[str, UUID]) -> None:
+    with psycopg.connect(superuser) as using:
+        using.execute(OLD_DELIVERY, stated)
+
+
 def test_each_migration_goes_up_alone_on_a_database_in_use(
     postgres: Postgres, empty_database: Login, connected_database: Database, tmp_path: Path
 ) -> None:
@@ -68,8 +74,7 @@ def test_each_migration_goes_up_alone_on_a_database_in_use(
 
     for file in FILES[IN_USE:]:
         if "watching" in file.stem:
-            with psycopg.connect(superuser) as using:
-                using.execute(OLD_DELIVERY, stated)
+            old_delivery(superuser, stated)
         shutil.copy(file, tmp_path)
         assert migrate(empty_database.dsn, tmp_path, CONTEXT_KEYS) == [file.stem]
 
