@@ -13,12 +13,17 @@ from wedsync_client.frames import Frame
 from wedsync_client.rest import Ticket
 
 OPEN_SECONDS = 15.0
+TOO_MANY = 429  # new connections of the account in this second
 SEND_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
 
 
 class RefusedSocket(Exception):  # noqa: N818 - a state of the world
     """The socket was not opened, though REST answers: a proxy may not know WebSockets."""
+
+
+class BusyGateway(Exception):  # noqa: N818 - a state of the world
+    """The socket was not opened because too many are at this moment; the ticket is good for another attempt."""
 
 
 class Channel(Protocol):
@@ -49,10 +54,12 @@ class SocketChannel:
 
     @classmethod
     async def open(cls, http: aiohttp.ClientSession, ticket: Ticket) -> SocketChannel:
-        """Raises RefusedSocket."""
+        """Raises RefusedSocket, BusyGateway."""
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 socket = await http.ws_connect(ticket.address, protocols=[ticket.protocol])
+        except aiohttp.WSServerHandshakeError as error:
+            raise (BusyGateway if error.status == TOO_MANY else RefusedSocket)(str(error)) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise RefusedSocket(str(error)) from error
         return cls(socket)

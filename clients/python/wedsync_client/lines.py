@@ -10,9 +10,9 @@ from typing import Any
 
 import aiohttp
 
-from wedsync_client.channels import Channel, RefusedSocket, SocketChannel
+from wedsync_client.channels import BusyGateway, Channel, RefusedSocket, SocketChannel
 from wedsync_client.frames import Frame
-from wedsync_client.rest import Problem, Rest, Unreachable
+from wedsync_client.rest import Problem, Rest, Ticket, Unreachable
 from wedsync_client.rest_channel import RestChannel
 from wedsync_client.timing import Attempts
 
@@ -60,6 +60,7 @@ class Lines:
         self._tell = tell
         self._spawn = spawn
         self._opening: asyncio.Task[None] | None = None
+        self._unspent: Ticket | None = None
 
     @property
     def is_fallback(self) -> bool:
@@ -115,17 +116,27 @@ class Lines:
 
     async def _attempt(self) -> Opened | NotOpened:
         try:
-            ticket = await self._rest.ticket(self._device_id)
+            ticket = await self._ticket()
         except (Unreachable, Problem):
             return NotOpened()
         if self._falls_back():
             return Opened(RestChannel(self._rest))
         try:
             channel = await SocketChannel.open(self._http, ticket)
+        except BusyGateway:
+            self._unspent = ticket
+            return NotOpened()
         except RefusedSocket:
             self._attempts.refused()
             return Opened(RestChannel(self._rest)) if self._falls_back() else NotOpened()
         return Opened(channel)
+
+    async def _ticket(self) -> Ticket:
+        """One that was not looked at, else a new one. Raises Unreachable, Problem."""
+        unspent, self._unspent = self._unspent, None
+        if unspent is None or unspent.is_old():
+            return await self._rest.ticket(self._device_id)
+        return unspent
 
     def _falls_back(self) -> bool:
         return self._attempts.sockets_are_refused and self.current is None

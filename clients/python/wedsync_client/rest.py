@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -11,6 +12,7 @@ import aiohttp
 from wedsync_client.frames import Message, Page
 
 SECONDS = 30.0
+GOOD_SECONDS = 45.0  # of the 60 that a ticket lives
 RETRY_SECONDS = 2.0  # where an answer does not say
 
 # Too many requests; and a token that has expired in between: there is a newer one by the next attempt.
@@ -43,6 +45,11 @@ class Ticket:
     secret: str
     address: str
     protocol: str
+    asked_at: float = field(default_factory=monotonic)
+
+    def is_old(self) -> bool:
+        """Whether it may not be good any more."""
+        return monotonic() > self.asked_at + GOOD_SECONDS
 
 
 class Rest:

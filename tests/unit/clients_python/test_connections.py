@@ -73,6 +73,7 @@ class Server:
         )
 
     async def _ticket(self, request: web.Request) -> web.Response:
+        self.asked.append(("POST", "/realtime/tickets", await request.json()))
         refused = self.refuses("/realtime/tickets")
         address = self.api.replace("http", "ws").replace("/v1", "/socket")
         ticket = {"ticket": "t", "url": address, "protocol": "wedsync.v1"}
@@ -455,3 +456,15 @@ async def test_a_mistake_in_the_application_is_told_where_it_reads(tmp_path: Pat
     async with Client("http://127.0.0.1:9/v1", "flora", "phone", broken, tmp_path / "store") as client:
         with pytest.raises(ExceptionGroup):
             await until(client, lambda each: False)
+
+
+async def test_a_gateway_that_opens_too_many_sockets_already_is_asked_again_with_the_same_ticket(
+    tmp_path: Path,
+) -> None:
+    server = Server(statuses={"/socket": [429] * 5})
+
+    async with device(server, tmp_path) as client:
+        told = await until(client, is_state(State.LIVE))
+
+    assert [path for _, path, _ in server.asked] == ["/realtime/tickets"]
+    assert StateChanged(State.POLLING) not in told
