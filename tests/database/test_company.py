@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -102,6 +103,23 @@ def test_only_who_may_write_now_is_heard_typing() -> None:
 
     thread_acts.set_status(ANA, thread, "closed", None)
     assert company.of_writer(FLORA, thread) == frozenset()
+
+
+def test_on_the_day_of_the_wedding_nobody_is_heard_typing(wedding: Database) -> None:
+    thread = make_thread()
+    planned = "update wedsync.weddings set wedding_date = %(date)s, time_zone = %(zone)s where id = %(id)s"
+    (before,) = behind(
+        wedding,
+        "select wedding_date as date, time_zone as zone from wedsync.weddings where id = %(id)s",
+        id=WEDDING,
+    )
+
+    behind(wedding, planned, date=datetime.now(UTC).date(), zone="UTC", id=WEDDING)
+    on_the_day = company.of_writer(FLORA, thread)
+    behind(wedding, planned, **before, id=WEDDING)
+
+    assert (on_the_day, company.of_writer(FLORA, thread)) == (frozenset(), names(ANA, PETRA, FLORA))
+    assert of(FLORA, thread) == names(ANA, PETRA, FLORA)
 
 
 def test_a_large_thread_is_no_company(wedding: Database) -> None:

@@ -104,8 +104,9 @@ class Machine:
 
     def typing(self, thread_id: str, now: float) -> list[Effect]:
         """The person types: said now or not at all."""
-        said = self._threads.attention.typing(thread_id, now) if self._connected else ()
-        return [Transmit(frame) for frame in said]
+        if not (self._connected and self._modes.is_typing_heard(now)):
+            return []
+        return [Transmit(frame) for frame in self._threads.attention.typing(thread_id, now)]
 
     def loaded(self, page: Page, now: float) -> list[Effect]:
         """A newest page is here."""

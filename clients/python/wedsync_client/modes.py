@@ -19,4 +19,11 @@ class Modes:
 
     def ping_every(self, usual: float, now: float) -> float:
         """Seconds between pings."""
-        return min([usual, *(frame["ping_seconds"] for until, frame in self._asked.values() if until > now)])
+        return min([usual, *(frame["ping_seconds"] for frame in self._holding(now))])
+
+    def is_typing_heard(self, now: float) -> bool:
+        """Whether it is of use to say that somebody types."""
+        return all(frame["typing"] for frame in self._holding(now))
+
+    def _holding(self, now: float) -> list[Frame]:
+        return [frame for until, frame in self._asked.values() if until > now]

@@ -378,6 +378,16 @@ def test_typing_is_said_every_three_seconds_and_only_while_connected() -> None:
     assert device.typing("t1", 9.0) == []
 
 
+def test_on_the_day_of_a_wedding_typing_is_not_said() -> None:
+    device = caught_up()
+    mode = {"type": "mode", "wedding_id": "w", "phase": "day_of", "ping_seconds": 25, "typing": False}
+
+    device.received(mode, 1.0)
+
+    assert device.typing("t1", 2.0) == []
+    assert frames(device.typing("t1", 1_000.0)) == [{"action": "typing", "thread_id": "t1"}]
+
+
 def test_what_another_device_changed_of_ones_own_is_asked_for() -> None:
     device = caught_up()
 
@@ -402,7 +412,7 @@ def test_each_failure_doubles_the_longest_wait_and_success_ends_that() -> None:
     waits = [attempts.delay() for _ in range(8)]
     attempts.succeeded()
 
-    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     assert attempts.delay() == 0.5
     assert attempts.asked_delay(1000, 20_000) == 20.0
     assert attempts.renewal() == 112 * 60

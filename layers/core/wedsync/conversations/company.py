@@ -17,6 +17,6 @@ def of(who: Caller, threads: Collection[UUID]) -> Mapping[UUID, frozenset[UUID]]
 
 
 def of_writer(who: Caller, thread_id: UUID) -> frozenset[UUID]:
-    """The same of one thread, if the caller may write to it now."""
+    """The same of one thread, if the caller may write to it now; nobody on the day of the wedding."""
     (rows,) = transaction(who, (sql.OF_WRITER, {"thread_id": thread_id}))
     return frozenset(user_id for row in rows for user_id in row["people"] or ())
