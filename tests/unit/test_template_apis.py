@@ -101,7 +101,14 @@ def test_every_trigger_has_an_event_to_invoke_its_function_with() -> None:
     }
 
     assert events >= named | {
-        *("authorizer-rest", "authorizer-connect", "rest-health", "migrate-create", "clockwork-tick"),
+        *(
+            "authorizer-rest",
+            "authorizer-connect",
+            "rest-health",
+            "rest-sync",
+            "migrate-create",
+            "clockwork-tick",
+        ),
         *(
             "planner-events",
             "fanout-shards",

@@ -20,6 +20,7 @@ GOLDEN = {
     "authorizer-connect": "socket_authorizer",
     "rest-health": "rest_proxy_bare",
     "rest-send-message": "rest_proxy",
+    "rest-sync": "rest_proxy",
     "websocket-connect": "socket_connect",
     "websocket-disconnect": "socket_disconnect",
     **{
