@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from tests.database.test_conversation import make_thread, say
 from tests.fixtures.postgres import Database
 from tests.fixtures.wedding import ANA, FLORA, new_id
-from wedsync.conversations import cursors, messages, participants, search, threads
+from wedsync.conversations import cursors, message_acts, messages, participants, scheduled, search, threads
+from wedsync.conversations.message_models import LaterMessage
 from wedsync.conversations.models import MessageQuery, NewMessage, ThreadQuery
 from wedsync.conversations.replay import has_changed, replay
+from wedsync.conversations.scheduled import ScheduledQuery
 from wedsync.conversations.search import SearchQuery
 from wedsync.notifications import inbox
 from wedsync.notifications.inbox import NotificationQuery
@@ -55,13 +58,20 @@ def test_a_list_asks_the_same_number_of_times_whatever_it_returns(asked: list[st
     of_thread: dict[str, Callable[[], object]] = {
         "GET /threads/{id}/messages": lambda: messages.page(ANA, thread, MessageQuery()),
         "GET /threads/{id}/participants": lambda: participants.everyone(ANA, thread),
+        "GET /threads/{id}/pins": lambda: message_acts.pins(ANA, thread),
+        "GET /threads/{id}/scheduled-messages": lambda: scheduled.page_of_thread(
+            ANA, thread, ScheduledQuery()
+        ),
+        "GET /scheduled-messages": lambda: scheduled.page(ANA, ScheduledQuery()),
     }
     lists = LISTS | of_thread
     few = {name: count(asked, ask) for name, ask in lists.items()}
 
     for _ in range(6):
         say(FLORA, make_thread(), "hello again")
-        say(FLORA, thread, "hello")
+        said = say(FLORA, thread, "hello").resource()
+        message_acts.pin(ANA, UUID(said["id"]), pinned=True)
+        scheduled.schedule(ANA, thread, LaterMessage(message="Later", relative="P-1D", at="09:00"))
 
     assert {name: count(asked, ask) for name, ask in lists.items()} == few
     assert max(few.values()) <= 9  # begin, who asks, at most six questions, commit
