@@ -63,7 +63,7 @@ class Sockets:
 def sockets(notifying: Notifying, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sockets]:
     told = Sockets()
     monkeypatch.setattr(poster, "BUDGET_SECONDS", 5)
-    monkeypatch.setattr(connections, "READ_SECONDS", 5)
+    monkeypatch.setattr(connections.find, "__defaults__", (5,))
     with serving(told.reply) as stub:
         monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
         monkeypatch.setenv("CONNECTIONS_TABLE", "connections")

@@ -57,8 +57,8 @@ def test_each_migration_goes_up_alone_on_a_database_in_use(
     postgres: Postgres, empty_database: Login, connected_database: Database, tmp_path: Path
 ) -> None:
     superuser = postgres.superuser(empty_database.database).dsn
-    stated = {name: new_id() for name in ("firm", "wedding", "thread", "message")}
-    stated |= {"ana": ANA.user_id, "ben": BEN.user_id}
+    ids = {name: new_id() for name in ("firm", "wedding", "thread", "message")}
+    stated = ids | {"ana": ANA.user_id, "ben": BEN.user_id}
 
     for file in FILES[:IN_USE]:
         shutil.copy(file, tmp_path)
@@ -84,10 +84,8 @@ def test_each_migration_goes_up_alone_on_a_database_in_use(
             return looking.execute(query, stated).fetchall()
 
         assert found("select count(*) from wedsync.contact_points") == [(2,)]
-        assert found("select user_id, from_seq from wedsync.thread_access order by from_seq") == [
-            (ANA.user_id, 1),
-            (BEN.user_id, 2),
-        ]
+        seen = [(ANA.user_id, 1), (BEN.user_id, 2)]
+        assert found("select user_id, from_seq from wedsync.thread_access order by from_seq") == seen
         assert found("select reached from wedsync.deliveries") == [(True,)]
         assert found("select seq from wedsync.message_words where thread_id = %(thread)s") == [(2,)]
         assert found("select seq from wedsync.event_links where thread_id = %(thread)s order by seq") == [

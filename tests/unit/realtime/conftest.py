@@ -86,7 +86,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("EVENTS", "EVENTS_EMERGENCY", "FANOUT", "FANOUT_EMERGENCY"):
         monkeypatch.setenv(f"{name}_QUEUE_URL", f"http://queues/{name}")
     monkeypatch.setattr(poster, "BUDGET_SECONDS", 5)  # a busy machine must not decide what arrives
-    monkeypatch.setattr(connections, "READ_SECONDS", 5)
+    monkeypatch.setattr(connections.find, "__defaults__", (5,))
     lines = wire.Lines()
     with mock.patch.object(aws, "LINES", lines), mock.patch.object(poster, "LINES", lines):
         yield
