@@ -186,9 +186,10 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     current text := coalesce(nullif(cluster, ''), private.cluster_identity());
+    known   text;
 begin
-    perform from private.cluster c where c.identity is not distinct from current for update;
-    if found then
+    select c.identity into known from private.cluster c for update;   -- of two at once the second finds it released
+    if known is not distinct from current then
         raise exception 'the database was not restored: it is on the cluster that its epoch belongs to' using errcode = 'WS409';
     end if;
     reapplied := private.reapply_journal(entries);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -174,6 +175,25 @@ def test_a_second_release_is_refused_and_changes_nothing(take_backup: TakeBackup
     assert backup.stored("select epoch, identity from private.cluster") == [
         {"epoch": released.epoch, "identity": "restored"}
     ]
+
+
+def test_of_two_releases_at_once_one_is_refused(take_backup: TakeBackup) -> None:
+    thread = make_thread(people=(FLORA,))
+    backup = take_backup()
+    done(participants.remove(ANA, thread, FLORA.user_id))
+
+    def release(_: int) -> str | None:
+        try:
+            backup.release()
+        except psycopg.Error as refused:
+            return refused.sqlstate
+        return None
+
+    with ThreadPoolExecutor() as pool:
+        outcomes = sorted(pool.map(release, range(2)), key=str)
+
+    assert outcomes == [None, "WS409"]
+    assert log(backup, thread)[1:] == [("participant.removed", FLORA.user_id)]
 
 
 def test_without_the_whole_journal_nothing_is_released(take_backup: TakeBackup) -> None:
