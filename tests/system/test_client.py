@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -299,3 +301,20 @@ async def test_what_was_applied_is_not_applied_again_by_the_next_process(
             heard += [each.event.seq for each in mine]
 
     assert heard == [1, 2, 3, 4]
+
+
+async def test_a_token_that_ends_soon_is_renewed_without_another_socket(
+    party: Party, devices: Devices
+) -> None:
+    registered = party.registered("phil")
+    short, long = 60, 3600
+
+    async with devices.device("phil", "phil-camera", tokens=chain([short], repeat(long))) as phil:
+        await phil.live()
+        await phil.until(lambda: registered.expires_at("phil-camera") > time.time() + short * 2)
+
+        assert [each.state for each in phil.told if isinstance(each, StateChanged)] == [
+            State.CONNECTING,
+            State.CATCHING_UP,
+            State.LIVE,
+        ]

@@ -128,6 +128,26 @@ async def test_ping_is_answered_without_a_function_and_one_way_routes_return_not
         assert await socket.receive_json(timeout=10) == {"type": "pong"}
 
 
+async def test_a_two_way_route_answers_on_the_socket(client: Client) -> None:
+    async with client.socket() as socket:
+        await socket.send_json({"action": "auth", "id": "c1", "ticket": "nonsense"})
+
+        answer = await socket.receive_json(timeout=10)
+
+    assert (answer["type"], answer["re"], answer["code"]) == ("error", "c1", "invalid")
+
+
+async def test_who_is_disconnected_by_us_sees_1000_after_the_reason(client: Client) -> None:
+    device_id = str(uuid.uuid4())
+    async with client.socket(device_id) as old, client.socket(device_id) as new:
+        await new.send_json({"action": "sync", "id": "c1"})
+
+        bye = await old.receive_json(timeout=10)
+        await old.receive(timeout=10)
+
+        assert (bye["type"], bye["code"], old.close_code) == ("bye", 4009, 1000)
+
+
 @pytest.mark.parametrize("frame", ["no json", '{"action":"$connect"}', '{"action":"unknown"}', "[]"])
 async def test_what_no_route_takes_reaches_the_default_route(client: Client, frame: str) -> None:
     async with client.socket() as socket:

@@ -26,7 +26,9 @@ class State(StrEnum):
     CATCHING_UP = "catching_up"  # connected; something may be missing
     LIVE = "live"  # connected, and nothing is missing
     POLLING = "polling"  # sockets do not get through: it asks over REST, and nothing was missing when it did
-    ENDED = "ended"  # by the server, for good: another connection has this one's place
+    ENDED = (
+        "ended"  # by the server, for good: another connection has this one's place, or nothing is left here
+    )
 
 
 @dataclass(frozen=True, slots=True)

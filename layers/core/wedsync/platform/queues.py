@@ -24,7 +24,7 @@ class NotQueuedError(Exception):
 
 
 def send(queue_url: str, bodies: Sequence[str], *, seconds: float = SEND_SECONDS, delay: int = 0) -> None:
-    """Put the bodies on the queue, ten to a call of at most `seconds`; they may arrive twice, none before `delay` seconds.
+    """Put the bodies on the queue, ten to a call of at most `seconds`; they may arrive twice, none before `delay`.
 
     Raises NotQueuedError if any of them was not taken. A call that fails is the last: whoever sends a thousand bodies
     to a queue that hangs must not wait a hundred times.

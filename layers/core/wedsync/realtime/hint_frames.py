@@ -9,7 +9,6 @@ from typing_extensions import TypedDict
 
 from wedsync.realtime.protocol import ClientFrame, CorrelationId
 
-
 Own = Literal["place", "draft", "scheduled"]
 
 
@@ -58,7 +57,7 @@ class PresenceFrame(TypedDict):
 
 
 class MeFrame(TypedDict):
-    """What is yours alone in a thread has changed: `sync` lists its `me`, load the draft, or what is scheduled there."""
+    """What is yours alone in a thread has changed: `sync` lists its `me`; load the draft, or what is scheduled."""
 
     type: Literal["me"]
     thread_id: str
