@@ -118,7 +118,9 @@ class WebSocketGateway:
             return refusal(403, client)
         if request.method != "GET" or not web.WebSocketResponse().can_prepare(request):
             return refusal(400, client)
-        if not self._bucket.take() or self._chaos.refuses_upgrade():
+        if self._chaos.refuses_upgrade():
+            return refusal(403, client)
+        if not self._bucket.take():
             return refusal(429, client)
         admitted = await self._admission.decide(client)
         if isinstance(admitted, Refused):

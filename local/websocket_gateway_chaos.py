@@ -89,7 +89,7 @@ class Chaos:
         self._random = random.Random(trouble.seed)  # noqa: S311 (which frame is lost is no secret)
 
     def refuses_upgrade(self) -> bool:
-        """Whether this upgrade is one connection too many (429)."""
+        """Whether this upgrade meets a proxy that lets no WebSocket through."""
         return self._happens(self._trouble.reject_upgrades)
 
     def throttles(self) -> bool:

@@ -119,12 +119,12 @@ async def test_a_throttled_push_is_refused_and_does_not_come(functions: Function
         assert await received(socket) == []
 
 
-async def test_upgrades_are_refused_as_over_the_quota(functions: Functions) -> None:
+async def test_upgrades_are_refused_as_by_a_proxy_that_knows_no_websockets(functions: Functions) -> None:
     async with run_socket(functions, chaos=Chaos(Trouble(reject_upgrades=1))) as gateway:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await gateway.connect()
 
-        assert refused.value.status == 429
+        assert refused.value.status == 403
         assert functions.calls == []
 
 
