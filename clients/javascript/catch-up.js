@@ -40,6 +40,7 @@ export class CatchUp {
   #syncId = "";
   #polling = false;
   #pollable = true;
+  #refusals = 0; // of polls in a row
   /** @type {Set<string>} */
   #loading = new Set();
   #loadFailures = 0;
@@ -165,6 +166,7 @@ export class CatchUp {
       const { frames, more } = await rest.request("POST", "/sync", body, { patienceMs: (wait + 15) * 1000 });
       for (const frame of frames) await heard({ ...frame, re });
       this.#first = false;
+      this.#refusals = 0;
       if (more && !this.#live) replica.syncEnded(); // the answer was cut: from where it led to, at once
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -172,7 +174,8 @@ export class CatchUp {
       this.#pollable = error.transient || (error.code === "invalid" && since !== undefined);
       if (!this.#live && this.#pollable && !error.transient) replica.forgetToken();
       else if (!this.#live) replica.syncEnded();
-      await this.#pause(error.retryAfterMs + random() * 5_000);
+      this.#refusals += 1;
+      await this.#pause(error.retryAfterMs + random() * Math.min(3 * MOST_MS, 2_500 * 2 ** this.#refusals));
     }
   }
 

@@ -110,15 +110,12 @@ export class Link {
     this.#timers.clear("connect", "renew");
     this.#renewing = this.#socket !== null;
     if (!this.#renewing) this.#enter("connecting");
-    try {
-      const { ticket, url, expires_at } = await this.#options.ticket(this.#freshToken);
-      if (attempt !== this.#attempt) return;
-      this.#freshToken = false;
-      this.#expiresAt = expires_at;
-      this.#open(attempt, `${url}?ticket=${encodeURIComponent(ticket)}&device_id=${encodeURIComponent(this.#options.deviceId)}`);
-    } catch {
-      this.#failed(attempt);
-    }
+    const made = await this.#options.ticket(this.#freshToken).catch(() => null);
+    if (attempt !== this.#attempt) return;
+    if (!made) return this.#failed(attempt); // REST does not answer either: that says nothing of sockets
+    this.#freshToken = false;
+    this.#expiresAt = made.expires_at;
+    this.#open(attempt, `${made.url}?ticket=${encodeURIComponent(made.ticket)}&device_id=${encodeURIComponent(this.#options.deviceId)}`);
   }
 
   /** @param {number} attempt @param {string} url */
@@ -126,6 +123,7 @@ export class Link {
     const socket = new this.#options.WebSocket(url, SUBPROTOCOL);
     const failed = () => {
       this.#discard(socket);
+      if (attempt === this.#attempt) this.#troubles.failed();
       this.#failed(attempt);
     };
     this.#timers.set("handshake", HANDSHAKE_MS, failed);
@@ -201,7 +199,6 @@ export class Link {
     if (attempt !== this.#attempt) return;
     this.#timers.clear("handshake");
     this.#renewing = false;
-    this.#troubles.failed();
     if (this.#socket) this.#timers.set("renew", this.#delay(), () => this.renew());
     else this.#wait(this.#delay());
   }

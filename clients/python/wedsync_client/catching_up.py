@@ -104,8 +104,7 @@ class CatchingUp:
         if self.is_answer(frame):
             self.asked = None
             self.since = None if frame["code"] == "invalid" else self.since
-            pause = frame.get("retry_after_ms")
-            self.put_off(now, None if pause is None else pause / 1000 * self._random.uniform(1, 1.5))
+            self.put_off(now, frame.get("retry_after_ms"))
 
     def _wait(self, replicas: Mapping[str, Replica], epoch: str | None) -> int:
         """Seconds that the answer may take: none if there is something to hear, few if there soon will be."""
@@ -113,11 +112,14 @@ class CatchingUp:
             return 0
         return 1 if any(each.loading for each in replicas.values()) else MAX_WAIT
 
-    def put_off(self, now: float, seconds: float | None = None) -> None:
-        """Ask later, each time twice as late, with full jitter."""
+    def put_off(self, now: float, asked_ms: int | None = None) -> None:
+        """Ask later, each time twice as late, with full jitter, beyond what the server asks for; 0 is at once."""
+        if asked_ms == 0:
+            self._at = now
+            return
         self._fruitless = min(self._fruitless + 1, 16)
         longest = min(self._timing.longest_pause, self._timing.gap * 2**self._fruitless)
-        self._at = now + (seconds if seconds is not None else self._random.uniform(0, longest))
+        self._at = now + (asked_ms or 0) / 1000 + self._random.uniform(0, longest)
 
 
 def _progress(replicas: Mapping[str, Replica]) -> tuple[int, int]:
