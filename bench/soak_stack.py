@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -57,6 +58,11 @@ class SoakStack:
         if self._runner.stdout is None or not self._runner.stdout.readline().startswith("ready"):
             raise SystemExit("the stack did not start")
         self._issuer = Issuer(DataDir(self._folder).issuer_key, self._console)
+
+    @property
+    def pid(self) -> int:
+        """Of the runner."""
+        return self._runner.pid if self._runner is not None else 0
 
     def stop(self) -> None:
         """The end."""
@@ -163,4 +169,6 @@ async def serve(folder: Path, http_port: int, ws_port: int) -> None:
 if __name__ == "__main__":
     import uvloop
 
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for sockets
     uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
