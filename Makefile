@@ -66,7 +66,7 @@ test-fast: $(TESTING) ## Run the unit and database tests
 
 .PHONY: check
 check: ## Everything CI runs
-	$(MAKE) --jobs=2 --output-sync=target format-check lint lint-api imports types template sizes
+	$(MAKE) --jobs=4 --output-sync=target format-check lint lint-api imports types template sizes
 	$(MAKE) --jobs=3 --output-sync=target coverage elsewhere ARGS=--hypothesis-profile=gate
 
 .PHONY: format

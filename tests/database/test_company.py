@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -36,7 +37,7 @@ def of(who: Person, thread: UUID) -> frozenset[UUID]:
     return company.of(who, [thread])[thread]
 
 
-def told(moved: cursors.Moved[object]) -> frozenset[UUID] | None:
+def told(moved: cursors.Moved[Any]) -> frozenset[UUID] | None:
     (receipt,) = moved.receipts
     return receipt.people
 
