@@ -50,6 +50,7 @@ export class Identity {
     return true;
   }
 
+  /** A minute before, or after half of what is left. */
   #renewInTime() {
     const left = this.#expiresAt - Date.now();
     if (left > 2 ** 31 - 1) return; // more than a timer can wait, and no socket lives so long
@@ -69,10 +70,9 @@ export class Identity {
     }
   }
 
-  /** A token that was no newer is not asked for over and over: the end of the old one will bring another. @param {number} expiresAt */
+  /** @param {number} expiresAt as before, if the token was no newer */
   #renewed(expiresAt) {
     this.#timers.clear("answer");
-    if (expiresAt <= this.#expiresAt) return;
     this.#expiresAt = expiresAt;
     this.#renewInTime();
   }

@@ -240,16 +240,18 @@ test("the server may say that it is time, and is answered once", async () => {
   assert.deepEqual(heard, []);
 });
 
-test("a token that is no newer is not asked for over and over", async () => {
+test("a token that is no newer is asked for again after half of what is left", async () => {
   link({ expiresIn: 120_000 });
   const socket = await opened();
   const expires_at = new Date(Date.now() + 120_000).toISOString();
   await minutes(socket, 1);
 
   socket.says({ type: "auth_ok", re: "auth", expires_at });
-  await pass(50_000);
-
+  await pass(29_999);
   assert.equal(tickets.length, 2);
+  await pass(1);
+
+  assert.equal(tickets.length, 3);
 });
 
 test("a renewal that is refused, or not answered, opens a new socket with a new token", async () => {
