@@ -197,41 +197,45 @@ declare
     words    tsquery     := case when asked ->> 'terms' is not null then
                                 private.asked(asked -> 'terms', (select private.language(u.locale) from wedsync.users u where u.id = me)) end;
     unread   uuid[]      := case when (asked ->> 'unread')::boolean then app.unread_threads() end;
-    narrowed boolean     := num_nonnulls(wedding, kind, priority, person, unread, words, asked ->> 'wedding_from', asked ->> 'wedding_to') > 0;
+    narrowed boolean     := num_nonnulls(wedding, kind, priority, person, unread, asked ->> 'wedding_from', asked ->> 'wedding_to') > 0;
+    walk     refcursor;
     thread   uuid;
     page     uuid[]      := '{}';
 begin
     if not by_date and not narrowed and (select count(*) from wedsync.thread_access a where a.user_id = me) > 600 then
-        return array(
+        open walk for
             select t.id from wedsync.communication_threads t
              where (t.last_activity_at, t.id) < (before, coalesce(after_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
                and (state is null and t.status <> 'archived' or state in ('all', t.status))
                and exists (select from wedsync.thread_access a where a.user_id = me and a.thread_id = t.id offset 0)
-             order by t.last_activity_at desc, t.id desc
-             limit up_to);
+             order by t.last_activity_at desc, t.id desc;
+    else
+        open walk for
+            select t.id
+              from (select distinct id from unnest(coalesce(unread, app.visible_threads())) mine (id)) mine
+              join wedsync.communication_threads t on t.id = mine.id
+              join wedsync.weddings w on w.id = t.wedding_id
+             where (wedding is null or t.wedding_id = wedding)
+               and (kind is null or t.thread_type = kind)
+               and (state is null and t.status <> 'archived' or state in ('all', t.status))
+               and (priority is null or t.priority_level = priority)
+               and (person is null or exists (select from wedsync.thread_participants p
+                                               where p.thread_id = t.id and p.user_id = person and p.left_at is null offset 0))
+               and w.wedding_date between earliest and latest
+               and case when after is null then true
+                        when by_date then (w.wedding_date, t.id) > (after::date, after_id)
+                        else (t.last_activity_at, t.id) < (before, after_id) end
+             order by case when by_date then w.wedding_date end, case when by_date then t.id end, t.last_activity_at desc, t.id desc;
     end if;
-    for thread in
-        select t.id
-          from (select distinct id from unnest(coalesce(unread, app.visible_threads())) mine (id)) mine
-          join wedsync.communication_threads t on t.id = mine.id
-          join wedsync.weddings w on w.id = t.wedding_id
-         where (wedding is null or t.wedding_id = wedding)
-           and (kind is null or t.thread_type = kind)
-           and (state is null and t.status <> 'archived' or state in ('all', t.status))
-           and (priority is null or t.priority_level = priority)
-           and (person is null or exists (select from wedsync.thread_participants p
-                                           where p.thread_id = t.id and p.user_id = person and p.left_at is null offset 0))
-           and w.wedding_date between earliest and latest
-           and case when after is null then true
-                    when by_date then (w.wedding_date, t.id) > (after::date, after_id)
-                    else (t.last_activity_at, t.id) < (before, after_id) end
-         order by case when by_date then w.wedding_date end, case when by_date then t.id end, t.last_activity_at desc, t.id desc
     loop
+        fetch walk into thread;
+        exit when not found;
         if words is null or private.answers(me, thread, words) then
             page := page || thread;
             exit when cardinality(page) = up_to;
         end if;
     end loop;
+    close walk;
     return page;
 end
 $$;
