@@ -114,11 +114,16 @@ begin
     return query
         update wedsync.deliveries d set not_before = d.created_at + make_interval(secs => seconds), updated_at = app.now()
          where d.id = any (asked) and d.status = 'queued' and d.channel <> 'inbox'
+           and not exists (select from wedsync.thread_messages m
+                             join wedsync.thread_participants p on p.thread_id = m.thread_id and p.left_at is null and p.user_id <> m.sender_id
+                             join wedsync.contact_points c on c.user_id = p.user_id
+                            where m.id = d.message_id and p.user_id <> d.user_id and sha256(convert_to(c.address, 'UTF8')) = d.address_hash)
         returning d.id;
 end
 $$;
 comment on function app.withhold_deliveries(uuid[], integer) is
-    'These wait so many seconds from their planning on, because their recipients are looking (R16). Reading cancels them: the claim asks for it.';
+    'These wait so many seconds from their planning on, because their recipients are looking (R16), unless somebody else is told at the same address. '
+    'Reading cancels them: the claim asks for it.';
 
 create function app.unkick_deliveries(asked uuid[]) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp

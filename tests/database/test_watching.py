@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -152,6 +153,32 @@ def test_looking_at_another_thread_withholds_nothing(notifying: Notifying) -> No
     notifying.plan(thread)
 
     assert waits(notifying, thread, FLORA) == {"inbox": 0, "email": 0, "sms": 0}
+
+
+def test_nobody_waits_because_somebody_with_the_same_number_is_looking(notifying: Notifying) -> None:
+    people = [PETRA.user_id, FLORA.user_id]
+    before = notifying.stored("select * from wedsync.contact_points where user_id = any (%(u)s)", u=people)
+    notifying.stored(
+        "update wedsync.contact_points set address = '+447700900152' where channel = 'phone' and user_id = any (%(u)s)",
+        u=people,
+    )
+    thread = make_thread(people=(PETRA, FLORA))
+    for person in (PETRA, FLORA):
+        say(ANA, thread, priority_level="urgent")
+        notifying.queues.items.clear()
+        looks(notifying, person, thread)
+        notifying.plan(thread)
+
+    found = [each for each in notifying.deliveries(thread) if each["channel"] == "sms"]
+    for row in before:
+        notifying.stored(
+            "update wedsync.contact_points set address = %(a)s where id = %(i)s",
+            a=row["address"],
+            i=row["id"],
+        )
+
+    assert len(found) == 2
+    assert [each["not_before"] - each["created_at"] for each in found] == [timedelta(0)] * 2
 
 
 def test_of_what_is_ordinary_nobody_is_asked_whether_he_looks(notifying: Notifying) -> None:
