@@ -10,13 +10,13 @@ import pytest
 
 from tests.database.test_conversation import make_thread, say
 from tests.fixtures.postgres import Database
+from tests.fixtures.rest_api import Rest
 from tests.fixtures.wedding import (
     ANA,
     CARLO,
     FLORA,
     PETRA,
     PHIL,
-    SERVICE,
     STRANGER,
     WEDDING,
     Person,
@@ -25,6 +25,7 @@ from tests.fixtures.wedding import (
 )
 from wedsync.conversations import company, cursors, participants, thread_acts, threads
 from wedsync.conversations.models import AddedParticipant
+from wedsync.realtime import hints, receipts
 
 pytestmark = pytest.mark.usefixtures("wedding")
 
@@ -193,10 +194,41 @@ def test_no_author_hears_it_who_has_left(wedding: Database) -> None:
     thread = make_thread()
     say(PETRA, thread)
     crowd(wedding, thread)
-    participants.leave_wedding(SERVICE, WEDDING, PETRA.user_id)
+    participants.remove(ANA, thread, PETRA.user_id)
 
     assert told(cursors.acknowledge(FLORA, epoch(thread), {thread: 2})) == frozenset()
 
 
 def test_unknown_threads_have_nobody() -> None:
     assert of(ANA, new_id()) == company.of_writer(ANA, new_id()) == frozenset()
+
+
+@pytest.mark.parametrize("path", ["mute", "snooze", "pin", "unread", "draft"])
+def test_a_persons_devices_hear_of_what_he_changes_for_himself(
+    rest: Rest, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    thread = make_thread()
+    heard: list[tuple[object, ...]] = []
+    monkeypatch.setattr(hints, "tell_devices", lambda *told: heard.append(told))
+    body = {"draft": {"message": "Dear"}, "snooze": {"until": "2100-01-01T00:00:00Z"}}.get(path)
+
+    rest("PUT", f"/threads/{thread}/{path}", body, user_id=CARLO.user_id)
+    assert heard == []
+    rest("PUT", f"/threads/{thread}/{path}", body, user_id=FLORA.user_id)
+    rest("DELETE", f"/threads/{thread}/{path}", user_id=FLORA.user_id)
+
+    told = (FLORA.user_id, thread, "draft" if path == "draft" else "place")
+    assert heard == [told] * (1 if path == "unread" else 2)
+
+
+@pytest.mark.parametrize("cursor", ["read", "delivered"])
+def test_what_is_read_over_rest_is_told_as_well(
+    rest: Rest, monkeypatch: pytest.MonkeyPatch, cursor: str
+) -> None:
+    thread = make_thread()
+    heard: list[cursors.Receipt] = []
+    monkeypatch.setattr(receipts, "tell", heard.extend)
+
+    rest("PUT", f"/threads/{thread}/{cursor}", {"epoch": epoch(thread), "seq": 1}, user_id=FLORA.user_id)
+
+    assert [(each.thread_id, each.delivered_seq) for each in heard] == [(thread, 1)]

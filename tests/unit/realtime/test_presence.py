@@ -53,7 +53,7 @@ def speaking(connection: Connection, at: float | None = None) -> Session:
 
 def looking(user_id: UUID, thread_id: UUID | None, device_id: str = "phone") -> Connection:
     made = connected(user_id, device_id)
-    connections.keep_focus(made, thread_id, time.time())
+    attention.focus(made, thread_id, time.time())
     return made
 
 
@@ -70,16 +70,16 @@ def connected(user_id: UUID, device_id: str = "phone") -> Connection:
 
 @pytest.mark.usefixtures("table")
 def test_who_has_the_thread_on_screen_is_focused() -> None:
-    connections.keep_focus(connected(FLORIST), ROSES, time.time())
-    connections.keep_focus(connected(PLANNER), CAKE, time.time())
+    attention.focus(connected(FLORIST), ROSES, time.time())
+    attention.focus(connected(PLANNER), CAKE, time.time())
 
     assert presence.focused(ROSES, [FLORIST, PLANNER]) == {FLORIST}
 
 
 @pytest.mark.usefixtures("table")
 def test_one_device_that_looks_is_enough() -> None:
-    connections.keep_focus(connected(FLORIST, "laptop"), None, time.time())
-    connections.keep_focus(connected(FLORIST, "phone"), ROSES, time.time())
+    attention.focus(connected(FLORIST, "laptop"), None, time.time())
+    attention.focus(connected(FLORIST, "phone"), ROSES, time.time())
 
     assert presence.focused(ROSES, [FLORIST]) == {FLORIST}
 
@@ -88,15 +88,16 @@ def test_one_device_that_looks_is_enough() -> None:
 @pytest.mark.parametrize("ended", ["closed", "looks elsewhere", "not confirmed", "lagging", "replaced"])
 def test_focus_ends(ended: str) -> None:
     phone = connected(FLORIST)
-    connections.keep_focus(phone, ROSES, time.time())
+    attention.focus(phone, ROSES, time.time())
 
     match ended:
         case "closed":
             connections.remove(phone)
         case "looks elsewhere":
-            connections.keep_focus(phone, None, time.time())
+            attention.focus(phone, None, time.time())
         case "not confirmed":
-            connections.keep_focus(phone, ROSES, time.time() - attention.FOCUS_SECONDS)
+            connections.register(phone)
+            attention.focus(phone, ROSES, time.time() - attention.FOCUS_SECONDS)
         case "lagging":
             connections.mark_lagging(phone)
         case _:
@@ -110,7 +111,7 @@ def test_what_a_replaced_connection_looked_at_is_not_kept() -> None:
     phone = connected(FLORIST)
     connections.register(replace(phone, connection_id="newer="))
 
-    assert connections.keep_focus(phone, ROSES, time.time()) is None
+    assert attention.focus(phone, ROSES, time.time()) is None
     assert presence.focused(ROSES, [FLORIST]) == set()
 
 
@@ -118,8 +119,8 @@ def test_what_a_replaced_connection_looked_at_is_not_kept() -> None:
 def test_the_change_of_focus_tells_what_was_before() -> None:
     phone = connected(FLORIST)
 
-    first = connections.keep_focus(phone, ROSES, 1_000.5)
-    second = connections.keep_focus(phone, None, 1_004.5)
+    first = attention.focus(phone, ROSES, 1_000.5)
+    second = attention.focus(phone, None, 1_004.5)
 
     assert first == phone
     assert second == replace(phone, focus=ROSES, focused_at=1_000.5)
@@ -154,14 +155,15 @@ def test_who_comes_and_who_is_there_hear_who_is_here(gateway: Gateway) -> None:
 
 @pytest.mark.usefixtures("table", "writers")
 def test_who_turns_to_another_thread_leaves_the_one_and_comes_to_the_other(gateway: Gateway) -> None:
-    bride, planner = looking(BRIDE, ROSES), looking(PLANNER, CAKE)
-    comes = looking(PLANNER, ROSES, "laptop")
+    bride, planner, comes = looking(BRIDE, ROSES), looking(PLANNER, CAKE), connected(PLANNER, "laptop")
+    now = time.time()
 
-    presence.focus(speaking(comes), CAKE)
+    presence.focus(speaking(comes, now), ROSES)
+    presence.focus(speaking(comes, now + 2), CAKE)
 
-    assert [people(frame) for frame in gateway.frames[bride.connection_id]] == [{BRIDE}]
+    assert [people(frame) for frame in gateway.frames[bride.connection_id]] == [{BRIDE, PLANNER}, {BRIDE}]
     assert [people(frame) for frame in gateway.frames[planner.connection_id]] == [{PLANNER}]
-    assert [frame["thread_id"] for frame in gateway.frames[comes.connection_id]] == [str(CAKE)]
+    assert [frame["thread_id"] for frame in gateway.frames[comes.connection_id]] == [str(ROSES), str(CAKE)]
 
 
 @pytest.mark.usefixtures("table", "writers")
@@ -183,6 +185,29 @@ def test_who_was_silent_for_ten_seconds_comes_anew(gateway: Gateway) -> None:
         presence.focus(speaking(phone, phone.connected_at + second), ROSES)
 
     assert len(gateway.frames[phone.connection_id]) == 2
+
+
+@pytest.mark.usefixtures("table", "writers")
+def test_who_cannot_stay_anywhere_is_told_of_once_a_second(gateway: Gateway) -> None:
+    bride, planner = looking(BRIDE, ROSES), connected(PLANNER)
+    now = time.time()
+
+    for number, thread in enumerate([ROSES, CAKE, ROSES, CAKE, ROSES, CAKE]):
+        presence.focus(speaking(planner, now + number / 10), thread)
+    presence.focus(speaking(planner, now + 4), CAKE)
+    presence.focus(speaking(planner, now + 4.1), None)
+
+    assert [people(frame) for frame in gateway.frames[bride.connection_id]] == [{BRIDE, PLANNER}, {BRIDE}]
+    assert [frame["thread_id"] for frame in gateway.frames[planner.connection_id]] == [str(ROSES), str(CAKE)]
+
+
+@pytest.mark.usefixtures("table")
+def test_what_was_said_before_changes_nothing_when_it_comes_later() -> None:
+    phone = looking(FLORIST, ROSES)
+
+    assert attention.focus(phone, CAKE, time.time() - 1) is None
+
+    assert presence.focused(ROSES, [FLORIST]) == {FLORIST}
 
 
 @pytest.mark.usefixtures("table")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.realtime.conftest import Gateway, connect
 from wedsync.conversations.cursors import Moved, Receipt
-from wedsync.realtime import connections, hints, receipts
+from wedsync.realtime import attention, connections, hints, receipts
 
 BRIDE, FLORIST, PLANNER, STRANGER = uuid4(), uuid4(), uuid4(), uuid4()
 ROSES, CAKE = uuid4(), uuid4()
@@ -25,7 +25,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def looking(user_id: UUID, name: str, thread_id: UUID | None) -> None:
-    connections.keep_focus(connect(user_id, f"{name}=", name), thread_id, time.time())
+    attention.focus(connect(user_id, f"{name}=", name), thread_id, time.time())
 
 
 def moved(people: set[UUID] | None, thread_id: UUID = ROSES) -> Moved[str]:

@@ -16,6 +16,29 @@ HERE_SECONDS = 10  # one that is late is not away yet
 TYPING_SECONDS = 3
 
 
+def focus(connection: Connection, thread_id: UUID | None, at: float) -> Connection | None:
+    """It looks at this thread, or at none, and owes nothing more; the entry as it was before.
+
+    None if it is not registered, or has said something else since: frames overtake each other.
+    """
+    return connections.change(
+        connection,
+        "set #connections.#device.focus = :thread, #connections.#device.focused_at = :at"
+        " remove #connections.#device.owes",
+        {":thread": _thread(thread_id), ":at": _number(at)},
+        "(attribute_not_exists(#connections.#device.focused_at) or #connections.#device.focused_at <= :at)",
+    )
+
+
+def told(connection: Connection, thread_id: UUID | None, at: float) -> None:
+    """Others hear now that it looks at this thread, or at none."""
+    connections.change(
+        connection,
+        "set #connections.#device.told = :thread, #connections.#device.told_at = :at",
+        {":thread": _thread(thread_id), ":at": _number(at)},
+    )
+
+
 def types(connection: Connection, at: float) -> bool:
     """Somebody types there; False if it is not registered, or the person did so less than 3 s ago, on any device."""
     before = connections.change(
@@ -29,9 +52,7 @@ def types(connection: Connection, at: float) -> bool:
 
 def owe(connection: Connection, thread_id: UUID) -> None:
     """It has read what others were told nothing of: to be made good with its next `focus`."""
-    connections.change(
-        connection, "set #connections.#device.owes = :thread", {":thread": {"S": str(thread_id)}}
-    )
+    connections.change(connection, "set #connections.#device.owes = :thread", {":thread": _thread(thread_id)})
 
 
 def looks_at(connection: Connection, thread_id: UUID, within: float = HERE_SECONDS) -> bool:
@@ -52,3 +73,7 @@ def hears(connection: Connection) -> bool:
 
 def _number(seconds: float) -> dict[str, str]:
     return {"N": f"{seconds:.3f}"}
+
+
+def _thread(thread_id: UUID | None) -> dict[str, object]:
+    return {"S": str(thread_id)} if thread_id else {"NULL": True}

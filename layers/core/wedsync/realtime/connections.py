@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from wedsync.platform import aws
 from wedsync.platform.observability import logger
 from wedsync.platform.settings import settings
+from wedsync.realtime.connection_entries import Connection, Item, parse
 
 LIFETIME_SECONDS = 2 * 60 * 60  # API Gateway ends a connection after two hours
 KEPT_SECONDS = LIFETIME_SECONDS + 60 * 60  # after the last connect no connection of the item is alive
@@ -25,24 +24,6 @@ WRITE_SECONDS = 0.25  # of one update of what is known about a connection
 READ_SECONDS = 0.25  # a send waits no longer for the list of connections
 READ_ATTEMPTS = 4
 CONDITION_FAILED = "ConditionalCheckFailedException"
-
-Item = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """One open socket; times in seconds since 1970."""
-
-    user_id: UUID
-    device_id: str
-    connection_id: str
-    connected_at: int
-    expires_at: int  # of the identity behind it, at most two hours after connecting
-    lagging: bool = False  # its buffer was full: no push until it has synced
-    supersedes: tuple[str, ...] = ()  # connections whose place it took, and who have not been told
-    focus: UUID | None = None  # the thread that is on screen and visible there
-    focused_at: float | None = None  # when it last said so; None: it has never said what it looks at
-    owes: UUID | None = None  # where it has read what others were not told of yet
 
 
 def opened(
@@ -104,7 +85,7 @@ def settle(connection: Connection) -> Connection | None:
         "remove #connections.#device.lagging, #connections.#device.supersedes",
         "#connections.#device.connection_id = :id",
     )
-    return next((each for each in _parse(before) if each.device_id == connection.device_id), None)
+    return next((each for each in parse(before) if each.device_id == connection.device_id), None)
 
 
 def prolong(connection: Connection) -> Connection | None:
@@ -124,21 +105,11 @@ def stored(connection: Connection) -> Connection | None:
     return next((each for each in of_person if each.connection_id == connection.connection_id), None)
 
 
-def keep_focus(connection: Connection, thread_id: UUID | None, at: float) -> Connection | None:
-    """What it looks at now; otherwise as `change`. What it owes is asked for, and paid."""
-    return change(
-        connection,
-        "set #connections.#device.focus = :focus, #connections.#device.focused_at = :at"
-        " remove #connections.#device.owes",
-        {":focus": {"S": str(thread_id)} if thread_id else {"NULL": True}, ":at": {"N": f"{at:.3f}"}},
-    )
-
-
 def change(connection: Connection, expression: str, values: Item, only_if: str = "") -> Connection | None:
     """Change its entry, `#connections.#device`; the entry as it was before. None if it is not registered, or not so."""
     condition = "#connections.#device.connection_id = :id" + (f" and {only_if}" if only_if else "")
     before = _update_returning(connection, expression, condition, values)
-    return next((each for each in _parse(before) if each.device_id == connection.device_id), None)
+    return next((each for each in parse(before) if each.device_id == connection.device_id), None)
 
 
 def find(user_ids: Collection[UUID], seconds: float = READ_SECONDS) -> list[Connection]:
@@ -148,7 +119,7 @@ def find(user_ids: Collection[UUID], seconds: float = READ_SECONDS) -> list[Conn
     found: list[Connection] = []
     for first in range(0, len(keys), MAX_KEYS):
         for item in _read(keys[first : first + MAX_KEYS], deadline):
-            found.extend(_parse(item))
+            found.extend(parse(item))
     return found
 
 
@@ -194,7 +165,7 @@ def _put(connection: Connection) -> list[Connection]:
             "ReturnValues": "ALL_OLD",
         }
         try:
-            return list(_parse(aws.call("dynamodb", "UpdateItem", request).get("Attributes", {})))
+            return list(parse(aws.call("dynamodb", "UpdateItem", request).get("Attributes", {})))
         except aws.AwsError as error:
             if error.code != CONDITION_FAILED:
                 raise
@@ -224,23 +195,6 @@ def _update_returning(
         if error.code == CONDITION_FAILED:
             return {}
         raise
-
-
-def _parse(item: Item) -> Iterator[Connection]:
-    for device_id, entry in item.get("connections", {}).get("M", {}).items():
-        fields = entry["M"]
-        yield Connection(
-            user_id=UUID(item["pk"]["S"][2:]),
-            device_id=device_id,
-            connection_id=fields["connection_id"]["S"],
-            connected_at=int(fields["connected_at"]["N"]),
-            expires_at=int(fields["expires_at"]["N"]),
-            lagging="lagging" in fields,
-            supersedes=tuple(each["S"] for each in fields.get("supersedes", {"L": []})["L"]),
-            focus=UUID(fields["focus"]["S"]) if "S" in fields.get("focus", {}) else None,
-            focused_at=float(fields["focused_at"]["N"]) if "focused_at" in fields else None,
-            owes=UUID(fields["owes"]["S"]) if "owes" in fields else None,
-        )
 
 
 def _key(user_id: UUID) -> str:

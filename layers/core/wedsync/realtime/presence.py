@@ -17,6 +17,7 @@ from wedsync.realtime.sessions import Session
 
 TTL_SECONDS = 30
 RENEWED_SECONDS = 20
+BETWEEN_SECONDS = 1
 TYPING_TTL_SECONDS = 6
 LATE_SECONDS = 1.0  # what waited that long came to a busy house: hints are what it does without first
 
@@ -37,12 +38,14 @@ def focused(thread_id: UUID, people: Collection[UUID]) -> set[UUID]:
 def focus(session: Session, thread_id: UUID | None) -> None:
     """Keep what is on screen and visible there, and tell those who look at the same thread what is new of it."""
     with hints.expendable():
-        before = connections.keep_focus(session.connection, thread_id, session.asked_at)
+        before = attention.focus(session.connection, thread_id, session.asked_at)
         if before is None:
             return
         if before.owes:
             receipts.tell(cursors.receipt(session.principal, before.owes).receipts)
-        if news := _news(before, thread_id, session.asked_at):
+        news, here = _news(before, thread_id, session.asked_at)
+        if news:
+            attention.told(session.connection, here, session.asked_at)
             _announce(session.principal, news)
 
 
@@ -64,14 +67,17 @@ def types(session: Session, thread_id: UUID) -> None:
         hints.tell(frame, [each for each in found if attention.concerns(each, thread_id)])
 
 
-def _news(before: Connection, thread_id: UUID | None, at: float) -> list[UUID]:
-    """The threads where something has changed: one that is looked at again and again is told of every 20 s."""
-    said = before.focused_at or 0
-    if before.focus == thread_id and at - said < attention.HERE_SECONDS:
-        first = before.connected_at  # so not everybody at once
-        renewed = (at - first) // RENEWED_SECONDS > (said - first) // RENEWED_SECONDS
-        return [thread_id] if thread_id and renewed else []
-    return [each for each in (before.focus, thread_id) if each]
+def _news(before: Connection, thread_id: UUID | None, at: float) -> tuple[list[UUID], UUID | None]:
+    """The threads where others have to hear something, and where they then take him to be.
+
+    Who has just been told of is told of as gone; that he came elsewhere waits for the next focus.
+    """
+    silent, untold = at - (before.focused_at or 0), at - (before.told_at or 0)
+    if before.told == thread_id:
+        due = silent >= attention.HERE_SECONDS or untold >= RENEWED_SECONDS
+        return ([thread_id] if thread_id and due else []), thread_id
+    here = thread_id if untold >= BETWEEN_SECONDS else None
+    return [each for each in (before.told, here) if each], here
 
 
 def _announce(who: Caller, threads: Collection[UUID]) -> None:

@@ -1,0 +1,56 @@
+"""What the table of connections says about each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One open socket; times in seconds since 1970."""
+
+    user_id: UUID
+    device_id: str
+    connection_id: str
+    connected_at: int
+    expires_at: int  # of the identity behind it, at most two hours after connecting
+    lagging: bool = False  # its buffer was full: no push until it has synced
+    supersedes: tuple[str, ...] = ()  # connections whose place it took, and who have not been told
+    focus: UUID | None = None  # the thread that is on screen and visible there
+    focused_at: float | None = None  # when it last said so; None: it has never said what it looks at
+    told: UUID | None = None  # the thread where others were last told that it looks there
+    told_at: float | None = None
+    owes: UUID | None = None  # where it has read what others were not told of yet
+
+
+def parse(item: Item) -> Iterator[Connection]:
+    """The connections in the item of a person."""
+    for device_id, entry in item.get("connections", {}).get("M", {}).items():
+        fields = entry["M"]
+        yield Connection(
+            user_id=UUID(item["pk"]["S"][2:]),
+            device_id=device_id,
+            connection_id=fields["connection_id"]["S"],
+            connected_at=int(fields["connected_at"]["N"]),
+            expires_at=int(fields["expires_at"]["N"]),
+            lagging="lagging" in fields,
+            supersedes=tuple(each["S"] for each in fields.get("supersedes", {"L": []})["L"]),
+            focus=_thread(fields, "focus"),
+            focused_at=_moment(fields, "focused_at"),
+            told=_thread(fields, "told"),
+            told_at=_moment(fields, "told_at"),
+            owes=_thread(fields, "owes"),
+        )
+
+
+def _thread(fields: Item, name: str) -> UUID | None:
+    return UUID(fields[name]["S"]) if "S" in fields.get(name, {}) else None
+
+
+def _moment(fields: Item, name: str) -> float | None:
+    return float(fields[name]["N"]) if name in fields else None
