@@ -36,6 +36,8 @@ begin
         people := array(select distinct m.sender_id from wedsync.thread_messages m
                          where m.thread_id = thread and m.seq > greatest(after_seq, up_to - 100) and m.seq <= up_to
                            and private.sees(app.user_id(), thread, m.seq)
+                           and exists (select from wedsync.thread_access a
+                                        where a.user_id = m.sender_id and a.thread_id = thread and a.source = 'participant')
                            and private.sees(m.sender_id, thread, (select t.last_seq + 1 from wedsync.communication_threads t where t.id = thread))
                          limit 20);
     end if;
@@ -44,7 +46,7 @@ end
 $$;
 comment on function app.receipt_audience(uuid, bigint, bigint) is
     'Who is told that the caller''s cursor went from after_seq to up_to: the others in a thread of at most twenty people, '
-    'else those who wrote what he has now got or read, and still see the thread (R2).';
+    'else those who wrote what he has now got or read, and are still pushed to (R2, R10).';
 
 revoke all on function app.company(uuid), app.receipt_audience(uuid, bigint, bigint) from public;
 grant execute on function app.company(uuid), app.receipt_audience(uuid, bigint, bigint) to wedsync_app;

@@ -199,6 +199,16 @@ def test_no_author_hears_it_who_has_left(wedding: Database) -> None:
     assert told(cursors.acknowledge(FLORA, epoch(thread), {thread: 2})) == frozenset()
 
 
+def test_no_author_hears_it_who_only_reads_along_by_now(wedding: Database) -> None:
+    thread = make_thread(visibility="hosts")
+    say(PETRA, thread)
+    participants.remove(PETRA, thread, PETRA.user_id)
+    crowd(wedding, thread)
+
+    assert threads.get(PETRA, thread)["me"]["role"] is None
+    assert told(cursors.acknowledge(FLORA, epoch(thread), {thread: 2})) == frozenset()
+
+
 def test_unknown_threads_have_nobody() -> None:
     assert of(ANA, new_id()) == company.of_writer(ANA, new_id()) == frozenset()
 
