@@ -35,6 +35,7 @@ from herd_clients import Identity, live
 from machine import describe
 from people import gather
 from soak_stack import SoakStack
+from weddings import wedding_of
 
 from local.gateway_context import Place
 from local.model import LambdaIntegration, SocketApi, SocketRoute
@@ -43,22 +44,6 @@ from local.websocket_gateway import WebSocketGateway
 IN_THREAD = 10
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 900.0
-_WEDDING = """
-    insert into wedsync.weddings (id, organization_id, title, wedding_date, time_zone, status, created_at, updated_at)
-         values (%(wedding)s, %(wedding)s, 'A wedding', '2030-06-05', 'UTC', 'planned', now(), now())
-"""
-_ORGANIZATION = """
-    insert into wedsync.organizations (id, name, kind, created_at, updated_at)
-         values (%(wedding)s, 'Planners', 'planner', now(), now())
-"""
-_PEOPLE = """
-    insert into wedsync.users (id, display_name, created_at, updated_at)
-         select id, 'Somebody', now(), now() from unnest(%(people)s::uuid[]) id
-"""
-_MEMBERS = """
-    insert into wedsync.wedding_members (wedding_id, user_id, role, created_at, updated_at)
-         select %(wedding)s, id, 'couple', now(), now() from unnest(%(people)s::uuid[]) id
-"""
 
 
 @dataclass
@@ -90,6 +75,12 @@ class Processes:
         seqs = {device: known for part in parts for device, known in part[2].items()}
         back = sorted(at for part in parts for at in part[0].values())
         return Report(back, sum((Counter(part[1]) for part in parts), Counter()), seqs)
+
+    async def heard(self, message: str) -> list[float]:
+        """When a message arrived, by its client_msg_id."""
+        for pipe in self._pipes:
+            pipe.send(message)
+        return [at for pipe in self._pipes for at in await asyncio.to_thread(pipe.recv)]
 
     async def all_back(self) -> Report:
         """Once they are, or patience has ended."""
@@ -149,9 +140,7 @@ async def whole(options: argparse.Namespace, stack: SoakStack) -> None:
 
     async def wedding(number: int) -> None:
         among = people[number : number + IN_THREAD]
-        wedding_id = str(uuid4())
-        for statement in (_ORGANIZATION, _WEDDING, _PEOPLE, _MEMBERS):
-            stack.ask(statement, wedding=wedding_id, people=among)
+        wedding_id = wedding_of(stack, among)
         others = [{"user_id": each} for each in among[1:]]
         asked = {"wedding_id": wedding_id, "subject": "The day", "participants": others}
         threads[(await stack.call(among[0], "POST", "/threads", asked))["id"]] = among[0]

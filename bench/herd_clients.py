@@ -7,7 +7,7 @@ import json
 import random
 import resource
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -39,20 +39,28 @@ class Herd:
     cut_at: float | None = None
     back: dict[str, float] = field(default_factory=dict[str, float])
     seqs: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    heard: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # by client_msg_id
     epoch: str = ""
     did: Counter[str] = field(default_factory=Counter[str])
     _first: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_FIRST))
 
     async def run(self, pipe: Connection) -> None:
-        """Answers what is asked on the pipe: a time is that of the cut, None asks how things are, False ends it."""
+        """Answers what is asked on the pipe: a time is that of the cut, None asks how things are, False ends it.
+
+        A client_msg_id asks when that message arrived.
+        """
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(60)) as http:
             living = [asyncio.create_task(self._live(http, each)) for each in self.people]
             while (asked := await asyncio.to_thread(pipe.recv)) is not False:
+                if isinstance(asked, str):
+                    pipe.send(self.heard.get(asked, []))
+                    continue
                 if asked is not None:
                     self.cut_at = asked
                     self.back.clear()
                     self.did.clear()
+                    self.heard.clear()
                 pipe.send((dict(self.back), dict(self.did), self.seqs))
             for each in living:
                 each.cancel()
@@ -116,6 +124,9 @@ class Herd:
                 case "events":
                     thread = frame["thread_id"]
                     known[thread] = max(known.get(thread, 0), frame["to_seq"])
+                    for event in frame["events"] if "re" not in frame else ():
+                        if "message" in event:
+                            self.heard[event["message"]["client_msg_id"]].append(time.monotonic())
                 case "synced":
                     for each in frame["threads"]:  # one that is new here is taken as it is
                         self.epoch = each["epoch"]

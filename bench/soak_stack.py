@@ -1,8 +1,8 @@
 """A stack that is killed part by part, or as a whole, and started again on its data.
 
-    python bench/soak_stack.py DATA_DIR HTTP_PORT WS_PORT
+    python bench/soak_stack.py DATA_DIR HTTP_PORT WS_PORT [whole]
 
-runs one in the foreground in which nothing reads the queues: a soak is about what passes between clients.
+runs one in the foreground. Unless it is to be whole, nothing reads its queues: what passes between clients is enough.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ START_SECONDS = 60.0
 class SoakStack:
     """Seen from outside: what lives in other processes can be killed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, whole: bool = False) -> None:
         self._folder = folder
+        self._whole = ["whole"] if whole else []
         self._ports = free_port(), free_port()
         self._console = f"http://127.0.0.1:{self._ports[0]}"
         self.api = f"{self._console}/v1"
@@ -52,7 +53,7 @@ class SoakStack:
 
     def start(self) -> None:
         """Start it, or start it again on its data."""
-        command = [sys.executable, __file__, str(self._folder), *map(str, self._ports)]
+        command = [sys.executable, __file__, str(self._folder), *map(str, self._ports), *self._whole]
         with (self._folder.parent / "runner.log").open("a") as log:
             self._runner = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         if self._runner.stdout is None or not self._runner.stdout.readline().startswith("ready"):
@@ -151,7 +152,7 @@ class SoakStack:
             self._watching = None
 
 
-async def serve(folder: Path, http_port: int, ws_port: int) -> None:
+async def serve(folder: Path, http_port: int, ws_port: int, *, whole: bool) -> None:
     """Until SIGTERM."""
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
@@ -159,7 +160,7 @@ async def serve(folder: Path, http_port: int, ws_port: int) -> None:
     with data.held(fresh=False):
         stack = Stack(data, Options(http_port, ws_port, None), lambda line: print(line, file=sys.stderr))
         try:
-            await stack.open()
+            await (stack.start() if whole else stack.open())
             print("ready", flush=True)
             await stopped.wait()
         finally:
@@ -171,4 +172,4 @@ if __name__ == "__main__":
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for sockets
-    uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), whole=len(sys.argv) > 4))
