@@ -223,12 +223,7 @@ def _explain(dsn: str, who: Person) -> None:
     """auto_explain tells the plans, those inside functions too."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("alter role wedsync_app set session_preload_libraries = 'auto_explain'")
-        for name, value in {
-            "log_min_duration": "0",
-            "log_analyze": "on",
-            "log_nested_statements": "on",
-            "log_level": "notice",
-        }.items():
+        for name, value in _TELLING.items():
             connection.execute(f"alter role wedsync_app set auto_explain.{name} = '{value}'".encode())
     if db._connection is not None:  # pyright: ignore[reportPrivateUsage]
         db._connection.close()  # pyright: ignore[reportPrivateUsage]

@@ -114,6 +114,7 @@ insert into wedsync.deliveries (id, message_id, user_id, channel, lane, category
 select gen_random_uuid(), m.id, p.user_id, 'inbox', 'ordinary', 'ordinary', sha256(convert_to(p.user_id::text, 'UTF8')), 'sent',
        m.created_at, m.created_at, m.created_at, m.created_at + interval '7 days', m.created_at, m.created_at
   from wedsync.thread_messages m join wedsync.thread_participants p on p.thread_id = m.thread_id and p.user_id <> m.sender_id
+  join wedsync.participation_windows w on w.thread_id = p.thread_id and w.user_id = p.user_id and m.seq >= w.from_seq
  where m.created_at > now() - interval '30 days';
 insert into wedsync.inbox_items (id, user_id, message_id, thread_id, seq, category, created_at, seen_at)
 select d.id, d.user_id, d.message_id, m.thread_id, m.seq, 'ordinary', d.created_at, case when random() < 0.8 then d.created_at end

@@ -129,10 +129,13 @@ begin
         select count(*), count(*) filter (where i.seen_at is null)
           from private.unread_spans(me) u
          cross join lateral (
+               select array(select m.seq from wedsync.thread_messages m
+                             where m.thread_id = u.thread_id and m.seq between u.from_seq and u.to_seq and m.deleted_at is not null) as seqs
+               offset 0) deleted
+         cross join lateral (
                select n.seen_at from wedsync.inbox_items n
                 where n.user_id = me and n.thread_id = u.thread_id and n.read_at is null and n.seq between u.from_seq and u.to_seq
-                  and not exists (select from wedsync.thread_messages m
-                                   where m.thread_id = n.thread_id and m.seq = n.seq and m.deleted_at is not null offset 0) offset 0) i;
+                  and n.seq <> all (deleted.seqs) offset 0) i;
 end
 $$;
 
