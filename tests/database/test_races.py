@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -121,6 +122,19 @@ def test_many_writers_of_one_thread_number_it_without_gaps(wedding: Database, se
     assert [row["at"] for row in log] == sorted(row["at"] for row in log)
 
 
+def watched(wedding: Database, thread: UUID, until: Event) -> list[list[int]]:
+    """What was committed, again and again: in the order of seq, so it has no hole at any time."""
+    seen: list[list[int]] = []
+    while not until.is_set():
+        rows = behind(
+            wedding,
+            "select seq from wedsync.thread_events where thread_id = %(t)s order by seq",
+            t=thread,
+        )
+        seen.append([row["seq"] for row in rows])
+    return seen
+
+
 def test_fifty_senders_at_once_lose_nothing(wedding: Database, sessions: Sessions) -> None:
     thread = make_thread()
     people = [ANA, PETRA, FLORA] * 17
@@ -138,20 +152,8 @@ def test_fifty_senders_at_once_lose_nothing(wedding: Database, sessions: Session
 
     written = Event()
 
-    def watch() -> list[list[int]]:
-        """What was committed, again and again: in the order of seq, so it has no hole at any time."""
-        seen: list[list[int]] = []
-        while not written.is_set():
-            rows = behind(
-                wedding,
-                "select seq from wedsync.thread_events where thread_id = %(t)s order by seq",
-                t=thread,
-            )
-            seen.append([row["seq"] for row in rows])
-        return seen
-
     with ThreadPoolExecutor(51) as pool:
-        watching = pool.submit(watch)
+        watching = pool.submit(watched, wedding, thread, written)
         try:
             answered = dict(enumerate(pool.map(write, range(50))))
         finally:
