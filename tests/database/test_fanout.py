@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
@@ -250,6 +251,22 @@ def test_what_there_is_no_time_for_is_left_to_the_next_sync(
     notifying.run(fanout.push, shards.named(shard(thread, 1, people=(FLORA,))), 0)
 
     assert devices.posts == 0
+    assert "shard given up" in capsys.readouterr().out
+
+
+def test_a_pace_that_is_too_slow_for_the_time_there_is_is_given_up_too(
+    notifying: Notifying, devices: Devices, capsys: pytest.CaptureFixture[str]
+) -> None:
+    thread = make_thread(people=(PETRA, FLORA))
+
+    def slow(connection_ids: Iterable[str]) -> Iterator[str]:
+        for each in connection_ids:
+            time.sleep(0.4)
+            yield each
+
+    notifying.run(fanout.push, shards.named(shard(thread, 1)), 0.6, slow)
+
+    assert devices.posts < 3
     assert "shard given up" in capsys.readouterr().out
 
 

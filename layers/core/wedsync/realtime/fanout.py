@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -45,12 +46,16 @@ def push(found: Sequence[Shard], seconds: float = BUDGET_SECONDS, pace: Pace = p
     Raises aws.AwsError or Unavailable: then some may have heard, and all may be told again.
     """
     deadline = time.monotonic() + seconds
+
+    def in_time(connection_ids: Iterable[str]) -> Iterator[str]:
+        return takewhile(lambda _: time.monotonic() < deadline, pace(connection_ids))
+
     for thread_id, wanted in _merged(found).items():
         for few in shards.parts(sorted(wanted), shards.PEOPLE):
+            _push(thread_id, {person: wanted[person] for person in few}, deadline, in_time)
             if time.monotonic() >= deadline:
                 logger().warning("shard given up", extra={"thread_id": str(thread_id)})
                 return
-            _push(thread_id, {person: wanted[person] for person in few}, deadline, pace)
 
 
 def _merged(found: Iterable[Shard]) -> dict[UUID, dict[UUID, set[int]]]:
