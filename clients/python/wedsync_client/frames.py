@@ -74,7 +74,7 @@ class Place:
     seq: int
     head: int = 0
     seen: int = 0
-    read: int = 0  # as far as the server was told of `seen`
+    read: int = 0  # as far as the server knows of `seen`
     loading: bool = False  # the newest page has to be loaded before anything else
 
 

@@ -60,6 +60,7 @@ class Lines:
         self._tell = tell
         self._spawn = spawn
         self._opening: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._unspent: Ticket | None = None
 
     @property
@@ -94,8 +95,8 @@ class Lines:
 
     def renew(self) -> None:
         """Hand in a ticket on the connection there is. If that fails the server asks again, and in the end says bye."""
-        if self.current is not None:
-            self._spawn(self._renew(self.current))
+        if self.current is not None and (self._renewing is None or self._renewing.done()):
+            self._renewing = self._spawn(self._renew(self.current))
 
     def stop(self) -> None:
         """End the connection, and open none."""

@@ -59,7 +59,8 @@ class Machine:
         self._threads.receipts.note()
         self._threads.attention.connected()
         self._ping_at = now + self._ping_every(now)
-        return [*self._threads.loading(), *self._truncated, *self.tick(now)]
+        truncated, self._truncated = self._truncated, ()  # a load that has begun goes on without a connection
+        return [*self._threads.loading(), *truncated, *self.tick(now)]
 
     def disconnected(self) -> None:
         """What was asked will not be answered."""
@@ -146,9 +147,7 @@ class Machine:
         if self._threads.sync.is_due(now):
             yield Transmit(self._threads.question(now))
         yield from (Transmit(frame) for frame in self._outbox.frames(now))
-        for frame, keep in self._threads.told(now):
-            yield from () if keep is None else (keep,)
-            yield Transmit(frame)
+        yield from (Transmit(frame) for frame in self._threads.told(now))
         yield from (Transmit(frame) for frame in self._threads.attention.frames(now))
 
     def _ping_every(self, now: float) -> float:

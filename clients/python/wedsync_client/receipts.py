@@ -21,6 +21,12 @@ class Receipts:
         """There may be something to tell."""
         self._pending = True
 
+    def repeat(self, replicas: Mapping[str, Replica]) -> None:
+        """What is read and the server does not know, after a sync, was lost on its way."""
+        self._pending = True
+        for replica in replicas.values():
+            replica.told = replica.read
+
     def deadline(self) -> float | None:
         """When there is something to do again."""
         return self._next if self._pending else None
@@ -31,8 +37,8 @@ class Receipts:
             return
         self._pending, self._next = False, now + self._every
         for replica in replicas.values():
-            if replica.seen > replica.read:
-                replica.read = replica.seen
+            if replica.seen > max(replica.read, replica.told):
+                replica.told = replica.seen
                 replica.delivered = max(replica.delivered, replica.seen)  # who reads it has it
                 thread_id, seq = replica.thread_id, replica.seen
                 yield {"action": "read", "epoch": replica.epoch, "thread_id": thread_id, "seq": seq}

@@ -24,6 +24,7 @@ class Replica:
         self.seen = place.seen
         self.read = place.read
         self.delivered = 0
+        self.told = 0  # of `seen`; who is told does not answer
         self.loading = place.loading
         self.confirmed = confirmed
         self._waiting: dict[int, Event] = {}
@@ -86,7 +87,7 @@ class Replica:
         """Go on from the head of a newest page; what can be applied after it."""
         if not self.is_same_log(page.epoch):
             self._waiting.clear()
-            self.head = self.seen = self.read = 0
+            self.head = self.seen = self.read = self.told = 0
         self.epoch, self.seq = page.epoch, page.head_seq
         self.head = max(self.head, self.seq)
         self.loading = False

@@ -52,10 +52,9 @@ class Threads:
         """A `sync` frame."""
         return self.sync.ask(self._replicas, self._epoch, now)
 
-    def told(self, now: float) -> Iterator[tuple[Frame, Keep | None]]:
-        """`ack` and `read` frames that are due, and what has to be stored with them."""
-        for frame in self.receipts.frames(self._replicas, now):
-            yield frame, self._keep(self._replicas[frame["thread_id"]]) if "thread_id" in frame else None
+    def told(self, now: float) -> Iterator[Frame]:
+        """`ack` and `read` frames that are due."""
+        return self.receipts.frames(self._replicas, now)
 
     def focus(self, thread_id: str | None) -> Iterator[Effect]:
         """The person looks at this thread, or at none."""
@@ -106,7 +105,7 @@ class Threads:
         replicas = self._replicas.values()
         behind = any(each.is_behind(self._epoch) for each in replicas)
         self.sync.ended(self._replicas, behind=behind, now=now)
-        self.receipts.note()
+        self.receipts.repeat(self._replicas)
         yield Remember(self.sync.since, self._epoch)
         if not behind and not any(each.loading for each in replicas):
             yield CaughtUp()

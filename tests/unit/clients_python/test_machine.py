@@ -13,6 +13,7 @@ from wedsync_client.frames import (
     Effect,
     Frame,
     Hint,
+    Keep,
     Load,
     Page,
     Place,
@@ -167,8 +168,10 @@ def test_pages_and_texts_that_were_not_loaded_are_loaded_by_the_next_process() -
     device = machine(epoch="e", places={"t1": Place("e", 4, loading=True)}, truncated=[Load("t2", 3, 3)])
 
     effects = device.connected(0.0)
+    again = device.connected(1.0)
 
     assert [each for each in effects if isinstance(each, Load)] == [Load("t1"), Load("t2", 3, 3)]
+    assert [each for each in again if isinstance(each, Load)] == [Load("t1")]
 
 
 def test_a_page_that_nobody_waits_for_changes_nothing() -> None:
@@ -338,6 +341,25 @@ def test_what_is_read_needs_no_ack() -> None:
     told = frames(device.received(pushed(5), 6.0))
 
     assert [(frame["action"], frame["seq"]) for frame in told] == [("read", 5)]
+
+
+def test_what_is_read_is_told_until_the_server_knows_it() -> None:
+    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    device.focus("t1", 4.0)
+    lost = frames(device.received(pushed(5), 6.0))
+    device.disconnected()
+
+    asked = device.connected(10.0)
+    again = frames(device.received(synced(question(asked)), 13.0))
+    known = {"thread_id": "t1", "epoch": "e", "head_seq": 5, "me": {**ME, "read_seq": 5}}
+    asked = device.connected(20.0)
+    listed = device.received(synced(question(asked), threads=[known]), 20.0)
+
+    read = {"action": "read", "epoch": "e", "thread_id": "t1", "seq": 5}
+    assert read in lost
+    assert read in again
+    assert read not in frames(listed)
+    assert [each.place.read for each in listed if isinstance(each, Keep)] == [5]
 
 
 def test_focus_is_said_at_once_and_again_while_a_thread_is_visible() -> None:
