@@ -80,7 +80,7 @@ export function assemble({ url, token, random = Math.random, ...options }, { met
   const shared = { rest, replica, outbox, random, ...whole, send: (/** @type {object} */ frame) => link.send(frame) };
   const tell = (/** @type {object} */ frame) => {
     const sent = link.send(frame);
-    if (!sent && link.blocked) rest.tell(frame);
+    if (!sent && link.blocked) void rest.tell(frame);
     return sent;
   };
   const catchUp = new CatchUp({ ...shared, restart: () => link.restart() });

@@ -50,10 +50,10 @@ export class Identity {
     return true;
   }
 
-  /** A minute before, or after half of what is left. */
+  /** A minute before, or after half of what is left; by a clock that takes it for over, when the server says so. */
   #renewInTime() {
     const left = this.#expiresAt - Date.now();
-    if (left > 2 ** 31 - 1) return; // more than a timer can wait, and no socket lives so long
+    if (left <= 0 || left > 2 ** 31 - 1) return; // more than a timer can wait, and no socket lives so long
     this.#timers.set("renew", Math.max(1_000, left - Math.min(LEAD_MS, left / 2)), () => void this.#renew());
   }
 

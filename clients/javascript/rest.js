@@ -55,18 +55,17 @@ export class Rest {
   async request(method, path, body, { refresh = false, patienceMs = PATIENCE_MS } = {}) {
     const { response, answer } = await this.#answer(method, path, body, refresh, patienceMs);
     if (response.status === 401 && !refresh) return this.request(method, path, body, { refresh: true, patienceMs });
-    if (!response.ok) {
-      const seconds = Number(response.headers.get("Retry-After") ?? 0);
-      throw new Refused(response.status, String(answer?.code ?? "internal"), Number.isFinite(seconds) ? seconds * 1000 : 0);
-    }
-    return answer;
+    if (response.ok) return answer;
+    if (typeof answer?.code !== "string") throw new Refused(0, "unreachable", 0); // a stranger between us and the API
+    const seconds = Number(response.headers.get("Retry-After") ?? 0);
+    throw new Refused(response.status, answer.code, Number.isFinite(seconds) ? seconds * 1000 : 0);
   }
 
-  /** What a socket would take one way. It is cumulative: what does not arrive is said again by the next. @param {any} frame */
-  tell({ action, epoch, cursors = {}, thread_id, seq }) {
+  /** What a socket would take one way, one after the other. It is cumulative: what does not arrive is said again by the next. @param {any} frame */
+  async tell({ action, epoch, cursors = {}, thread_id, seq }) {
     const moves = action === "read" ? [[thread_id, "read", seq]] : Object.entries(cursors).map(([id, at]) => [id, "delivered", at]);
     for (const [id, cursor, at] of moves) {
-      void this.request("PUT", `/threads/${id}/${cursor}`, { epoch, seq: at }).catch(() => undefined);
+      await this.request("PUT", `/threads/${id}/${cursor}`, { epoch, seq: at }).catch(() => undefined);
     }
   }
 

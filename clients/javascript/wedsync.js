@@ -192,8 +192,8 @@ export class Client extends EventTarget {
 
   #synced() {
     const { epoch } = this.#parts.replica;
-    void this.#settle(() => this.#parts.outbox.reoffer(epoch ?? "")).then(() => this.#parts.sender.pump(), () => undefined);
     void this.#settle(() => this.#parts.outbox.prune(Date.now())).catch(() => undefined);
+    void this.#settle(() => this.#parts.outbox.reoffer(epoch ?? "")).then(() => this.#parts.sender.pump(), () => undefined);
     void this.#settle(() => this.#parts.seen.reconcile()).then(() => this.#parts.seen.tellReads(), () => undefined);
     this.#parts.catchUp.synced();
     const connected = this.#parts.link.state === "open";

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
+import { Rest } from "../rest.js";
 import { Client, MemoryStore } from "../wedsync.js";
 
 const ANA = "0190a000-0000-7000-8000-000000000101";
@@ -296,6 +297,22 @@ test("after a restore what had been sent is offered again under its id, and the 
   assert.deepEqual(stage.all("send").map(({ messages }) => messages[0].epoch), [undefined, "a1"]);
 });
 
+test("what was stored more than seven days before a restore is not offered again", async () => {
+  const store = new MemoryStore();
+  const sent = { thread_id: "flowers", state: "sent", epoch: "a1", seq: 2, code: null };
+  const days = (/** @type {number} */ n) => Date.now() - n * 24 * 3600_000;
+  await store.commit([
+    ["put", "outbox", 1, { ...sent, n: 1, message: { client_msg_id: "old", message: "old" }, at: days(8) }],
+    ["put", "outbox", 2, { ...sent, n: 2, message: { client_msg_id: "new", message: "new" }, at: days(6) }],
+  ]);
+
+  await stage.open({ store });
+  await stage.connects();
+  await stage.answersSync({ epoch: "b1" });
+
+  assert.deepEqual(stage.all("send").flatMap(({ messages }) => messages.map((/** @type {any} */ each) => each.client_msg_id)), ["new"]);
+});
+
 test("where sockets do not get through it catches up over REST, and goes on trying", async () => {
   /** @type {((value: any) => void)[]} */ const waiting = [];
   stage.rest["POST /sync"] = () => new Promise((resolve) => waiting.push(resolve));
@@ -361,6 +378,27 @@ test("where sockets do not get through cursors move over REST", async () => {
 
   assert.deepEqual(stage.all("PUT /threads/flowers/read").map(({ epoch, seq }) => [epoch, seq]), [["a1", 1]]);
   assert.deepEqual(stage.all("PUT /threads/flowers/delivered").map(({ epoch, seq }) => [epoch, seq]), [["a1", 1]]);
+});
+
+test("over REST one cursor moves after the other, also past one that does not", async () => {
+  /** @type {((status: number) => void)[]} */ const answers = [];
+  const rest = new Rest("http://host/v1", () => TOKEN, () => new Promise((resolve) => answers.push((status) => resolve(Response.json({ code: "not_found" }, { status })))));
+  const told = rest.tell({ action: "ack", epoch: "a1", cursors: { flowers: 1, music: 2 } });
+  await stage.settled();
+  assert.equal(answers.length, 1);
+
+  answers[0]?.(404);
+  await stage.settled();
+  answers[1]?.(200);
+
+  await told;
+  assert.equal(answers.length, 2);
+});
+
+test("what a stranger between us and the API refuses is to be asked again", async () => {
+  const rest = new Rest("http://host/v1", () => TOKEN, async () => Response.json({ message: "Forbidden" }, { status: 403 }));
+
+  await assert.rejects(rest.request("GET", "/threads"), { status: 0, code: "unreachable", transient: true });
 });
 
 test("without any network nobody is said to be polling", async () => {

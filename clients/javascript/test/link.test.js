@@ -254,6 +254,20 @@ test("a token that is no newer is asked for again after half of what is left", a
   assert.equal(tickets.length, 3);
 });
 
+test("a clock that takes every token for over waits until the server says that it is time", async () => {
+  link({ expiresIn: -600_000 });
+  const socket = await opened();
+
+  await minutes(socket, 1);
+  assert.deepEqual(handedIn(socket), []);
+  socket.says({ type: "auth_expiring", expires_at: "2026-06-13T15:00:00.000Z" });
+  await settled();
+  socket.says({ type: "auth_ok", re: "auth", expires_at: new Date(Date.now() - 300_000).toISOString() });
+  await minutes(socket, 1);
+
+  assert.equal(handedIn(socket).length, 1);
+});
+
 test("a renewal that is refused, or not answered, opens a new socket with a new token", async () => {
   for (const refuse of [true, false]) {
     [sockets, tickets] = [[], []];

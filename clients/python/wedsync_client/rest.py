@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
@@ -102,9 +102,11 @@ class Rest:
             raise Unreachable(str(error)) from error
         if answer.status >= 500 or answer.status in _LATER:
             raise Unreachable(f"{answer.status}", _seconds(answer.headers.get("Retry-After")))
-        if answer.status >= 400:
-            raise Problem(answer.status, stated["code"])
-        return stated
+        if answer.status < 400:
+            return stated
+        if not isinstance(stated, dict) or "code" not in stated:
+            raise Unreachable(f"{answer.status} of a stranger")
+        raise Problem(answer.status, cast("str", stated["code"]))
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.fixtures.gateways import eventually
 from wedsync_client import Applied, Client, Filled, Left, Reloaded, State, StateChanged, Timing, Told
@@ -185,13 +186,15 @@ async def test_a_token_that_ends_soon_is_renewed_on_the_open_socket(tmp_path: Pa
     async def says(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
         await up_to_date(server, socket, frame)
         if frame["action"] == "sync":
-            await say(socket, type="auth_expiring", expires_at="2026-06-13T15:00:00.000Z")
+            for _ in range(3):  # each sync says it
+                await say(socket, type="auth_expiring", expires_at="2026-06-13T15:00:00.000Z")
         elif frame["action"] == "auth":
             handed_in.append(frame)
 
     server = Server(says)
     async with device(server, tmp_path):
         await eventually(lambda: len(handed_in) == 1)
+        await asyncio.sleep(0.05)
 
     assert handed_in == [{"action": "auth", "id": "auth", "ticket": "t"}]
     assert len(server.sockets) == 1
@@ -286,6 +289,18 @@ async def test_an_api_that_is_away_and_one_that_refuses_are_told_apart() -> None
                 await Rest(http, server.api, token).ticket("phone")
 
     assert (refused.value.status, refused.value.code) == (403, "because")
+
+
+@pytest.mark.parametrize("body", [{"message": "Forbidden"}, ["no"], None])
+async def test_a_stranger_who_refuses_is_not_the_api(body: object) -> None:
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.json_response(body, status=403)
+
+    app = web.Application()
+    app.add_routes([web.route("*", "/{path:.*}", refuse)])
+    async with aiohttp.ClientSession() as http, TestServer(app) as server:
+        with pytest.raises(Unreachable):
+            await Rest(http, str(server.make_url("/v1")), token).ticket("phone")
 
 
 async def test_a_device_comes_back_however_its_connection_ends(tmp_path: Path) -> None:
