@@ -271,6 +271,40 @@ def test_a_connection_whose_token_ran_out_hears_that_once_and_no_event(gateway: 
     assert connections.find([PLANNER]) == []
 
 
+def test_a_sender_does_not_wait_for_the_end_of_all_whose_tokens_ran_out(
+    gateway: Gateway, queues: Queues
+) -> None:
+    people = [uuid4() for _ in range(25)]
+    for number, person in enumerate(people):
+        connections.register(connections.opened(person, "phone", f"c{number}=", int(time.time()) - 1))
+
+    left = []
+    for _ in range(3):
+        deliver(Committed(None, (change(*people),)))
+        left.append(len(connections.find(people)))
+
+    assert left == [15, 5, 0]
+    assert {len(frames) for frames in gateway.frames.values()} == {1}
+
+
+def test_a_send_to_few_is_one_read_of_the_table_and_one_call_of_a_queue(
+    gateway: Gateway, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(PLANNER, "planner=")
+    asked: list[str] = []
+    call = aws.call
+
+    def noted(service: str, operation: str, body: dict[str, object], **options: float) -> object:
+        asked.append(operation)
+        return call(service, operation, body, **options)
+
+    monkeypatch.setattr(aws, "call", noted)
+
+    deliver(Committed(None, (change(COUPLE, PLANNER, FLORIST),)))
+
+    assert asked == ["BatchGetItem", "SendMessageBatch"]
+
+
 def test_a_large_change_comes_in_several_frames_in_order(gateway: Gateway) -> None:
     connect(PLANNER, "planner=")
     events: tuple[Event, ...] = tuple(

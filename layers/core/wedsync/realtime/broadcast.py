@@ -25,7 +25,7 @@ from wedsync.trust import journal
 KICK_SECONDS = 0.5
 DIRECT = 50  # connections that the function which committed pushes to itself
 DIRECT_PEOPLE = connections.MAX_KEYS  # whose connections it looks up: one read
-SLOW_AT_ONCE = 10  # more 429 are rather the account's quota than slow connections
+TIDIED_AT_ONCE = 10  # slow or expired: the sender waits for it, and the next push finds the others
 HANDSHAKE_SECONDS = 30  # API Gateway gives `$connect` 29 s to answer
 
 Answer = TypeVar("Answer")
@@ -113,7 +113,7 @@ def push(changes: Sequence[Change], found: Sequence[Connection], seconds: float,
     for change in changes:
         _push_one(change, current, outcomes, deadline, pace)
     _tidy(current, outcomes)
-    _dismiss([each for each in found if each.expires_at <= now])
+    _dismiss([each for each in found if each.expires_at <= now][:TIDIED_AT_ONCE])
     done = sum(outcome is Outcome.DONE for outcome in outcomes.values())
     logger().info(
         "pushed",
@@ -160,11 +160,11 @@ def _tidy(current: Sequence[Connection], outcomes: dict[str, Outcome]) -> None:
     gone = [each for each in current if outcomes.get(each.connection_id) is Outcome.GONE]
     slow = [each for each in current if outcomes.get(each.connection_id) is Outcome.LAGGING]
     _try_all((connections.remove, each) for each in gone if each.connected_at < opened_before)
-    if len(slow) > SLOW_AT_ONCE:  # a gap will make them sync; writing down each would keep the sender waiting
+    if len(slow) > TIDIED_AT_ONCE:  # rather the account's quota; a gap will make them sync
         logger().warning(
             "many are too slow, or the account's requests are used up", extra={"slow": len(slow)}
         )
-    _try_all((connections.mark_lagging, each) for each in slow[:SLOW_AT_ONCE])
+    _try_all((connections.mark_lagging, each) for each in slow[:TIDIED_AT_ONCE])
 
 
 def _dismiss(expired: Sequence[Connection]) -> None:
