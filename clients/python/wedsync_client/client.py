@@ -69,6 +69,7 @@ class Client:
         machine = self.machine(self._user_id, self._store.saved(), self._timing, self._random)
         self._session = Session(machine, self._store)
         self._running = asyncio.create_task(self._run())
+        self._running.add_done_callback(self._ended)
         return self
 
     async def __aexit__(
@@ -111,21 +112,22 @@ class Client:
         return [each.body for each in self._store.queued()]
 
     async def _run(self) -> None:
-        try:
-            async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
-                rest = Rest(http, self._api, self._token)
-                tell = self._happened.put_nowait
-                self._lines = Lines(http, rest, self._device_id, self._attempts, tell, tasks.create_task)
-                self._loads = Loads(rest, self._timing, self._random, tell, tasks.create_task)
-                self._set(State.CONNECTING)
-                self._lines.open(0.0)
-                try:
-                    await self._work()
-                finally:
-                    await self._lines.end()
-        finally:
-            self._set(State.CLOSED)
-            self._told.put_nowait(None)
+        async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
+            rest = Rest(http, self._api, self._token)
+            tell = self._happened.put_nowait
+            self._lines = Lines(http, rest, self._device_id, self._attempts, tell, tasks.create_task)
+            self._loads = Loads(rest, self._timing, self._random, tell, tasks.create_task)
+            self._set(State.CONNECTING)
+            self._lines.open(0.0)
+            try:
+                await self._work()
+            finally:
+                await self._lines.end()
+
+    def _ended(self, _running: asyncio.Task[None]) -> None:
+        """Also when it was closed before it had begun to run."""
+        self._set(State.CLOSED)
+        self._told.put_nowait(None)
 
     async def _work(self) -> None:
         while True:

@@ -316,6 +316,14 @@ async def test_a_device_comes_back_however_its_connection_ends(tmp_path: Path) -
     assert len(server.sockets) == 3
 
 
+async def test_a_device_that_is_closed_at_once_ends_what_it_tells(tmp_path: Path) -> None:
+    async with Client("http://127.0.0.1:9/v1", "flora", "phone", token, tmp_path / "store") as client:
+        client.send("t1", "later")
+
+    assert await until(client, lambda _: False) == []
+    assert client.state is State.CLOSED
+
+
 async def test_a_device_whose_place_is_taken_stays_away(tmp_path: Path) -> None:
     async with device(server := Server(), tmp_path) as client:
         await until(client, is_state(State.LIVE))
