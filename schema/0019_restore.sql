@@ -107,6 +107,28 @@ end
 $$;
 comment on function private.narrow_again(uuid) is 'Takes a thread from the eyes of its hosts after a restore, with its event, if they see it again.';
 
+create function private.demote_again(wedding uuid, person uuid, become jsonb) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    employer uuid := become ->> 'organization_id';
+begin
+    if not exists (select from wedsync.wedding_members m where m.wedding_id = wedding and m.user_id = person and m.role in ('couple', 'planner')) then
+        return;
+    end if;
+    if employer is not null and not exists (select from wedsync.organizations o where o.id = employer) then
+        perform private.leave_wedding(wedding, person);
+        return;
+    end if;
+    update wedsync.wedding_members m
+       set role = become ->> 'role', organization_id = employer, service = become ->> 'service', lead = (become ->> 'lead')::boolean,
+           updated_at = app.now()
+     where m.wedding_id = wedding and m.user_id = person;
+end
+$$;
+comment on function private.demote_again(uuid, uuid, jsonb) is
+    'Makes a host after a restore what he was made; where that is somebody of an organization which the restore has lost, he leaves until he is put again.';
+
 create function private.act_again(kind text, subject jsonb) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -120,10 +142,7 @@ begin
         when 'wedding_member_removed' then
             perform private.leave_wedding(wedding, person);
         when 'wedding_member_demoted' then
-            update wedsync.wedding_members m
-               set role = subject ->> 'role', organization_id = (subject ->> 'organization_id')::uuid, service = subject ->> 'service',
-                   lead = (subject ->> 'lead')::boolean, updated_at = app.now()
-             where m.wedding_id = wedding and m.user_id = person and m.role in ('couple', 'planner');
+            perform private.demote_again(wedding, person, subject);
         when 'organization_member_removed' then
             delete from wedsync.organization_members m where m.organization_id = (subject ->> 'organization_id')::uuid and m.user_id = person;
         when 'thread_narrowed' then
@@ -227,7 +246,7 @@ end
 $$;
 
 revoke all on function
-    private.keep_journal(), private.remove_again(uuid, uuid), private.narrow_again(uuid), private.act_again(text, jsonb),
+    private.keep_journal(), private.remove_again(uuid, uuid), private.narrow_again(uuid), private.demote_again(uuid, uuid, jsonb), private.act_again(text, jsonb),
     private.reapply_journal(jsonb), private.settle_deliveries(), private.release_restored(text, jsonb),
     app.journalled_here(), app.unwritten_journal(integer), app.journal_written(uuid[]) from public;
 grant execute on function private.keep_journal() to wedsync_owner;

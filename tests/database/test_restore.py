@@ -33,6 +33,7 @@ from wedsync.conversations.events import Committed
 from wedsync.conversations.message_models import LaterMessage
 from wedsync.conversations.models import AddedParticipant, ThreadQuery
 from wedsync.conversations.thread_models import ThreadEdit
+from wedsync.identity import directory_sql
 from wedsync.identity.directory_models import WeddingMember
 from wedsync.notifications import devices
 from wedsync.notifications.devices import NewDevice
@@ -40,6 +41,7 @@ from wedsync.platform import aws, db
 from wedsync.platform.clock import now, rfc3339
 from wedsync.platform.context import WORKER
 from wedsync.platform.errors import NotFound, Unavailable
+from wedsync.platform.ids import uuid7
 from wedsync.trust import journal, restore
 
 COORDINATOR = WeddingMember(role="coordinator", organization_id=HART)
@@ -159,6 +161,25 @@ def test_a_loss_in_what_the_restore_has_lost_altogether_is_passed_over(take_back
     assert backup.release().reapplied == 1
 
     assert log(backup, thread) == []
+
+
+def test_a_host_who_went_to_an_organization_that_the_restore_has_lost_is_out(take_backup: TakeBackup) -> None:
+    thread = make_thread(people=(PETRA,))
+    backup = take_backup()
+    agency = uuid7()
+    stated = {"id": agency, "name": "Agency", "kind": "vendor", "verified": True}
+    named = {"organization_id": agency, "user_id": PETRA.user_id, "role": "member"}
+    db.transaction(
+        SERVICE, (directory_sql.PUT_ORGANIZATION, stated), (directory_sql.PUT_ORGANIZATION_MEMBER, named)
+    )
+    hired = WeddingMember(role="vendor", organization_id=agency, service="music")
+    done(participants.join_wedding(SERVICE, WEDDING, PETRA.user_id, hired))
+
+    assert backup.release().reapplied == 1
+
+    with backup.in_place():
+        assert not sees(PETRA, thread)
+    participants.join_wedding(SERVICE, WEDDING, PETRA.user_id, PLANNER)
 
 
 def test_a_second_release_is_refused_and_changes_nothing(take_backup: TakeBackup) -> None:
