@@ -60,8 +60,9 @@ export class CatchUp {
     this.check();
   }
 
-  disconnected() {
-    this.#running = true;
+  /** @param {boolean} trying whether there will be another */
+  disconnected(trying) {
+    this.#running = trying;
     this.#live = false;
     if (this.#options.replica.syncing && !this.#polling) this.#options.replica.syncEnded();
     this.#timers.clear("sync", "answer");

@@ -210,7 +210,8 @@ export class Client extends EventTarget {
     }
     if (state === "open") for (const part of [catchUp, sender, seen]) part.connected();
     else if (state !== "stopped") {
-      for (const part of [catchUp, sender]) part.disconnected();
+      catchUp.disconnected(trying);
+      sender.disconnected();
       if (link.blocked) void catchUp.poll();
     }
     this.#show();

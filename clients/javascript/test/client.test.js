@@ -351,6 +351,20 @@ async function blocked(...answers) {
 const flowers = { thread_id: "flowers", epoch: "a1", head_seq: 1, me: { read_seq: 0 } };
 const end = { type: "synced", threads: [flowers], gone: [], inbox_head: null, part: 1, more: false, since: "s1" };
 
+test("who was replaced asks over REST no more either", async () => {
+  /** @type {((value: any) => void)[]} */ const waiting = [];
+  const client = await blocked({ frames: [end], more: false }, new Promise((resolve) => waiting.push(resolve)));
+  await stage.pass(2_000);
+  await stage.connects();
+
+  await stage.says({ type: "bye", code: 4009, reason: "replaced" });
+  waiting.shift()?.({ frames: [end], more: false });
+  await stage.pass(30_000);
+
+  assert.equal(client.state.connection, "replaced");
+  assert.equal(stage.all("POST /sync").length, 2);
+});
+
 test("an answer over REST that was cut is gone on with at once, from where it led to", async () => {
   await blocked({ frames: [], more: true }, { frames: [end], more: false });
   await stage.pass(500);
