@@ -93,13 +93,8 @@ def test_what_is_there_is_answered_without_waiting(wedding: Database, looked: li
     thread = make_thread()
     token = since(ask(ANA))
     say(FLORA, thread)
-    epoch = str(
-        behind(wedding, "select wedsync_epoch from (select app.epoch() as wedsync_epoch) e")[0][
-            "wedsync_epoch"
-        ]
-    )
 
-    found = ask(ANA, since=token, cursors={thread: {"epoch": epoch, "seq": 1}}, wait=20)
+    found = ask(ANA, since=token, cursors={thread: {"epoch": epoch_of(wedding), "seq": 1}}, wait=20)
     ask(ANA, wait=20)
 
     assert [frame["type"] for frame in found["frames"]] == ["events", "synced"]

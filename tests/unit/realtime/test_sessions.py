@@ -113,6 +113,13 @@ def test_a_connection_renewed_in_time_outlives_its_first_token(gateway: Gateway)
     assert later.principal.user_id == PLANNER
 
 
+def test_a_connection_that_was_not_renewed_ends_with_its_token(gateway: Gateway) -> None:
+    connections.register(connections.opened(PLANNER, "phone", "open=", int(time.time()) - 1))
+
+    with pytest.raises(Unauthenticated):
+        sessions.session(request("open=", expires_in=-1))
+
+
 def test_a_token_looked_at_while_it_is_valid_costs_no_look_into_the_table(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
