@@ -31,7 +31,7 @@ EXACT = {
     "korean": "\uacb0\ud63c\uc2dd",
     "mathematical letters": "\U0001d4d0\U0001d4f7\U0001d4ea",
     "private use and the last code points": "\ue000 \U0010fffd \U0010ffff",
-    "noncharacters": "\ufffe \U0001ffff",
+    "noncharacters": "a\ufffe \U0001ffff",
     "a byte order mark inside": "a\ufeffb",
     "soft hyphen and zero-width space": "wed\u00adding\u200bday",
     "line and paragraph separators": "one\u2028two\u2029three",
@@ -124,7 +124,9 @@ def test_length_is_counted_in_characters_as_they_are_stored(send: Callable[..., 
     assert (composed.status, len(composed.body["message"])) == (201, 4_000)
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n", "\x00", "\u202e", "\u00a0\u2003"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n", "\x00", "\u202e", "\u00a0\u2003", "\u200b\u200d", "\u2060\ufe0f", "\ufdd0\uffff"]
+)
 def test_nothing_is_no_message(
     wedding: Database, thread: str, send: Callable[..., Answer], text: str
 ) -> None:
