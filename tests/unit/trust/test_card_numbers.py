@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +106,15 @@ def test_one_wrong_digit_is_no_card(card: str, place: int, change: int) -> None:
 )
 def test_it_is_found_in_facts_too(stated: dict[str, JsonValue], held: bool) -> None:
     assert any_holds(stated) is held
+
+
+@pytest.mark.parametrize("text", ["1" * 20_000, "1.1," * 5_000, "1 " * 10_000, "2026-06-0" * 2_000])
+def test_a_long_text_of_digits_takes_no_longer_than_others(text: str) -> None:
+    before = time.process_time()
+
+    holds_card_number(text)
+
+    assert time.process_time() - before < 2
 
 
 @given(st.text(max_size=300))

@@ -20,7 +20,7 @@ _DATE = re.compile(
     r"|(?:19|20)\d\d([./-])(?:0?[1-9]|1[0-2])\2(?:0?[1-9]|[12]\d|3[01]))(?!\d)"
 )
 # Points and commas part groups where there are several alike, or both sides are as long as a card's; else decimals.
-_POINTED = re.compile(r"\d+(?:[.,]\d+)+")
+_POINTED = re.compile(r"(?<!\d)\d+(?:[.,]\d+)+")
 _GROUPS = re.compile(r"\d{4,6}[.,]\d{3,6}|\d+(?:\.\d+){2,}|\d+(?:,\d+){2,}")
 # Digits in groups, as people write them: spaces, line breaks, dashes or strokes between two. Decimals are none.
 _GROUPED = re.compile(r"(?<!\d)(?<!\d[.,])\d+(?:[\s/_\u2010-\u2015\u2212-]{1,3}\d+)*")
