@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -29,17 +29,25 @@ def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "LOOK_SECONDS", 0.05)
 
 
+@dataclass
+class Looks:
+    """What each look at what has changed has found, and what happens after one, in turn."""
+
+    found: list[bool] = field(default_factory=list[bool])
+    acts: list[Callable[[], object]] = field(default_factory=list[Callable[[], object]])
+
+    def look(self, who: Person, since: replay.Replay) -> bool:
+        self.found.append(replay.has_changed(who, since))
+        if self.acts:
+            self.acts.pop(0)()
+        return self.found[-1]
+
+
 @pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """What each look at what has changed has found."""
-    found: list[bool] = []
-
-    def look(who: Person, since: replay.Replay) -> bool:
-        found.append(replay.has_changed(who, since))
-        return found[-1]
-
-    monkeypatch.setattr(polling, "has_changed", look)
-    return found
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    made = Looks()
+    monkeypatch.setattr(polling, "has_changed", made.look)
+    return made
 
 
 def ask(who: Person, seconds: float = 600, **wanted: Any) -> polling.CaughtUp:
@@ -66,14 +74,6 @@ def listed(caught_up: polling.CaughtUp) -> set[str]:
     }
 
 
-def waiting(pool: ThreadPoolExecutor, who: Person, looked: list[bool], **wanted: Any) -> Any:
-    """A poll that has begun to wait."""
-    asked = pool.submit(ask, who, wait=20, **wanted)
-    while not looked:
-        time.sleep(0.01)
-    return asked
-
-
 def test_the_answer_holds_the_frames_a_socket_would_bring(rest: Rest, wedding: Database) -> None:
     thread = str(make_thread())
     epoch = epoch_of(wedding)
@@ -89,7 +89,7 @@ def test_the_answer_holds_the_frames_a_socket_would_bring(rest: Rest, wedding: D
     assert {events["re"], synced["re"]} == {answer.headers["x-request-id"]}
 
 
-def test_what_is_there_is_answered_without_waiting(wedding: Database, looked: list[bool]) -> None:
+def test_what_is_there_is_answered_without_waiting(wedding: Database, looks: Looks) -> None:
     thread = make_thread()
     token = since(ask(ANA))
     say(FLORA, thread)
@@ -98,25 +98,22 @@ def test_what_is_there_is_answered_without_waiting(wedding: Database, looked: li
     ask(ANA, wait=20)
 
     assert [frame["type"] for frame in found["frames"]] == ["events", "synced"]
-    assert looked == []
+    assert looks.found == []
 
 
-def test_who_waits_hears_of_a_message_when_it_is_committed(wedding: Database, looked: list[bool]) -> None:
+def test_who_waits_hears_of_a_message_when_it_is_committed(wedding: Database, looks: Looks) -> None:
     thread = make_thread()
     token = since(ask(ANA))
 
-    with ThreadPoolExecutor() as pool:
-        asked = waiting(pool, ANA, looked, since=token)
-        say(FLORA, thread)
-        found = asked.result(5)
+    looks.acts = [lambda: say(FLORA, thread)]
+
+    found = ask(ANA, since=token, wait=20)
 
     assert listed(found) == {str(thread)}
-    assert looked[-1]
+    assert looks.found == [False, True]
 
 
-def test_after_the_wait_the_answer_says_that_nothing_has_happened(
-    wedding: Database, looked: list[bool]
-) -> None:
+def test_after_the_wait_the_answer_says_that_nothing_has_happened(wedding: Database, looks: Looks) -> None:
     make_thread()
     token = since(ask(ANA))
 
@@ -124,50 +121,47 @@ def test_after_the_wait_the_answer_says_that_nothing_has_happened(
 
     assert [frame["type"] for frame in found["frames"]] == ["synced"]
     assert listed(found) == set()
-    assert looked
-    assert not any(looked)
+    assert looks.found
+    assert not any(looks.found)
 
 
-def test_nobody_waits_longer_than_his_token_lasts(wedding: Database, looked: list[bool]) -> None:
+def test_nobody_waits_longer_than_his_token_lasts(wedding: Database, looks: Looks) -> None:
     token = since(ask(ANA))
 
     found = ask(ANA, since=token, wait=20, seconds=0)
 
     assert listed(found) == set()
-    assert looked == []
+    assert looks.found == []
 
 
-def test_what_others_say_elsewhere_wakes_nobody(wedding: Database, looked: list[bool]) -> None:
+def test_what_others_say_elsewhere_wakes_nobody(wedding: Database, looks: Looks) -> None:
     thread, elsewhere = make_thread(), make_thread(people=(PETRA,))
     token = since(ask(FLORA))
 
-    with ThreadPoolExecutor() as pool:
-        asked = waiting(pool, FLORA, looked, since=token)
-        say(PETRA, elsewhere)
-        say(ANA, thread)
-        found = asked.result(5)
+    looks.acts = [lambda: say(PETRA, elsewhere), lambda: say(ANA, thread)]
+
+    found = ask(FLORA, since=token, wait=20)
 
     assert listed(found) == {str(thread)}
+    assert looks.found == [False, False, True]
 
 
-def test_who_is_added_or_removed_hears_of_it(wedding: Database, looked: list[bool]) -> None:
+def test_who_is_added_or_removed_hears_of_it(wedding: Database, looks: Looks) -> None:
     thread = make_thread()
     token = since(ask(PHIL))
 
-    with ThreadPoolExecutor() as pool:
-        added = waiting(pool, PHIL, looked, since=token)
-        participants.add(ANA, thread, AddedParticipant(user_id=PHIL.user_id))
-        token = since(added.result(5))
-        looked.clear()
-        removed = waiting(pool, PHIL, looked, since=token)
-        participants.remove(ANA, thread, PHIL.user_id)
+    looks.acts = [lambda: participants.add(ANA, thread, AddedParticipant(user_id=PHIL.user_id))]
+    added = ask(PHIL, since=token, wait=20)
+    looks.acts = [lambda: participants.remove(ANA, thread, PHIL.user_id)]
+    removed = ask(PHIL, since=since(added), wait=20)
 
-    assert listed(added.result()) == {str(thread)}
-    assert removed.result()["frames"][-1]["gone"] == [str(thread)]
+    assert listed(added) == {str(thread)}
+    assert removed["frames"][-1]["type"] == "synced"
+    assert removed["frames"][-1]["gone"] == [str(thread)]
 
 
 def test_a_transaction_that_never_ends_makes_nobody_ask_without_pause(
-    wedding: Database, sessions: Sessions, looked: list[bool], monkeypatch: pytest.MonkeyPatch
+    wedding: Database, sessions: Sessions, looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str | None] = []
 
@@ -185,7 +179,7 @@ def test_a_transaction_that_never_ends_makes_nobody_ask_without_pause(
 
     assert str(thread) in listed(again)
     assert read == [token, token]
-    assert looked == []
+    assert looks.found == []
     found = replay.replay(ANA, token, {}, 10)
     assert not replay.has_changed(ANA, found)
     say(FLORA, thread)
