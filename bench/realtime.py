@@ -1,6 +1,6 @@
 """Delivery of live messages: to the last of 10 to 1,000 connections, with thousands of sockets open, under load.
 
-    .venv/bin/python bench/realtime.py [--sockets 1000 10000] [--background 0 200] [--draw docs/delivery.svg]
+    .venv/bin/python bench/realtime.py [--sockets 1000 10000] [--background 0 200] [--draw docs/pictures/delivery.svg]
 
 A hundred people have ten devices each; some of them, or all, are in the thread of a size, the others only have a socket
 open. One message after the other is sent over REST, a moment after the last has arrived everywhere. Background messages
