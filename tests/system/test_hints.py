@@ -93,6 +93,7 @@ def test_others_hear_how_far_somebody_has_read_but_not_each_step(party: Party, c
     for seq in range(2, last + 1):
         flora.send("read", epoch=epoch, thread_id=thread, seq=seq)
     until(lambda: party.call("flora", "GET", f"/threads/{thread}").body["me"]["read_seq"] == last)
+    time.sleep(1)
     flora.send("focus", thread_id=thread)
 
     for device in (ana, tablet):

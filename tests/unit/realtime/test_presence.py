@@ -297,3 +297,18 @@ def test_a_receipt_that_is_owed_is_told_with_the_next_focus_once(
     for each in (bride, florist):
         told = [frame for frame in gateway.frames[each.connection_id] if frame["type"] == "receipt"]
         assert [frame["read_seq"] for frame in told] == [9]
+
+
+@pytest.mark.usefixtures("table", "writers")
+def test_a_receipt_that_is_too_soon_again_stays_owed(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    florist = looking(FLORIST, ROSES)
+    too_soon = cursors.Moved(None, (cursors.Receipt(ROSES, FLORIST, 9, 9, None),))
+    monkeypatch.setattr(cursors, "receipt", lambda *_: too_soon)
+    attention.owe(florist, ROSES)
+
+    presence.focus(speaking(florist), ROSES)
+
+    assert [each.owes for each in connections.find([FLORIST])] == [ROSES]
+    assert not [frame for frame in gateway.frames[florist.connection_id] if frame["type"] == "receipt"]

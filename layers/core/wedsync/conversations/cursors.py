@@ -97,7 +97,7 @@ def acknowledge(who: Caller, epoch: str, cursors: Mapping[UUID, int]) -> Moved[N
 
 
 def receipt(who: Caller, thread_id: UUID) -> Moved[None]:
-    """Where the caller is by now, for those who were not told at the time; nothing in a thread that he is not in."""
+    """Where the caller is by now, if others were not told at the time; nothing in a thread that he is not in."""
     (told,) = transaction(who, (messages_sql.RECEIPT, {"thread_id": thread_id}))
     return Moved(None, _receipts(told))
 

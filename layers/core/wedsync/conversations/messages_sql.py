@@ -113,12 +113,15 @@ READ: Final[LiteralString] = (
     + "array_append(app.receipt_audience(thread_id, before, delivered_seq), user_id) end as people from moved"
 )
 
-# What was not told at its time: where he is by now.
+# What was not told at its time: where he is by now, unless that is too soon as well.
 RECEIPT: Final[LiteralString] = """
-    update thread_participants p set receipt_at = app.now()
+    with stated as materialized (select app.now() as at)
+    update thread_participants p
+       set receipt_at = case when p.receipt_at between stated.at - interval '1 second' and stated.at then p.receipt_at else stated.at end
+      from stated
      where p.thread_id = %(thread_id)s and p.user_id = (select app.user_id()) and p.left_at is null
     returning p.thread_id, p.user_id, p.read_seq, p.delivered_seq,
-              array_append(app.receipt_audience(p.thread_id, 0, p.read_seq), p.user_id) as people
+              case when p.receipt_at = stated.at then array_append(app.receipt_audience(p.thread_id, 0, p.read_seq), p.user_id) end as people
 """
 
 MARK_UNREAD: Final[LiteralString] = """

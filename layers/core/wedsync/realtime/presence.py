@@ -42,7 +42,7 @@ def focus(session: Session, thread_id: UUID | None) -> None:
         if before is None:
             return
         if before.owes:
-            receipts.tell(cursors.receipt(session.principal, before.owes).receipts)
+            receipts.deliver(cursors.receipt(session.principal, before.owes), session.connection)
         news, here = _news(before, thread_id, session.asked_at)
         if news:
             attention.told(session.connection, here, session.asked_at)
