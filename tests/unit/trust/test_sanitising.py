@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from html import unescape
 from html.parser import HTMLParser
@@ -124,3 +125,12 @@ def test_nh3_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert Seen(to_html("<script>alert(1)</script><img src=x onerror=y> ok.")).tags == []
     assert sanitising.to_html("<b>x</b>.") == "x."
+
+
+@pytest.mark.parametrize("piece", ["'", "www.", "a.", "a@", "1.1"])
+def test_a_long_word_takes_no_longer_than_many_short_ones(piece: str) -> None:
+    before = time.process_time()
+
+    to_html(piece * (20_000 // len(piece)))
+
+    assert time.process_time() - before < 2

@@ -28,6 +28,8 @@ _UNSEEN = re.compile(
 )
 # Without one of these there is nothing to escape and nothing to link.
 _NEEDS_WORK = re.compile(r"[<>&\"'.@\xa0]")
+# Where an e-mail address may begin: bleach would look for one from each character of a long word on.
+_BEGINS = r"(?<![-!#$%&'*+/=?^_`{|}~0-9A-Z])(?<![-!#$%&'*+/=?^_`{|}~0-9A-Z]\.)"
 _SCHEMES = frozenset({"https", "mailto"})
 _REL = "noopener noreferrer nofollow"
 
@@ -72,10 +74,11 @@ def to_html(text: str) -> str:
 @lru_cache(maxsize=1)
 def _linker() -> Linker:
     """bleach takes 60 ms to import: only a message that may hold a link pays for it."""
-    from bleach.linkifier import Linker
+    from bleach.linkifier import EMAIL_RE, Linker
 
     callbacks: Any = [_safe_link]  # the stubs do not know that None means "no link"
-    return Linker(callbacks=callbacks, parse_email=True)
+    addresses = re.compile(_BEGINS + EMAIL_RE.pattern, EMAIL_RE.flags)
+    return Linker(callbacks=callbacks, parse_email=True, email_re=addresses)
 
 
 def _safe_link(attributes: MutableMapping[Any, str], new: bool = False) -> MutableMapping[Any, str] | None:
