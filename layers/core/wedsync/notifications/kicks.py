@@ -37,7 +37,7 @@ def kick_events(
     mark = {"again": True} if again else {}
     for lane, grouped in _grouped((lane, (thread, seq)) for lane, thread, seq in events).items():
         stated = [{"thread_id": str(thread), "seq": seq} for thread, seq in grouped]
-        _put("events", lane, [{"events": part, **mark} for part in _parts(stated, PER_BODY)], seconds)
+        _put("events", lane, [{"events": part, **mark} for part in queues.parts(stated, PER_BODY)], seconds)
 
 
 def kick_reactions(seconds: float) -> None:
@@ -54,7 +54,9 @@ def kick_deliveries(deliveries: Iterable[tuple[str, str, UUID]], *, delay: int =
     for (channel, lane), ids in _grouped(((channel, lane), id_) for channel, lane, id_ in deliveries).items():
         bodies = [
             {"deliveries": part}
-            for part in _parts([str(id_) for id_ in ids], PER_DELIVERY_BODY.get(channel, PER_OTHER_BODY))
+            for part in queues.parts(
+                [str(id_) for id_ in ids], PER_DELIVERY_BODY.get(channel, PER_OTHER_BODY)
+            )
         ]
         for position in _put(channel, lane, bodies, queues.SEND_SECONDS, delay):
             refused.extend(bodies[position]["deliveries"])
@@ -91,7 +93,3 @@ def _grouped(pairs: Iterable[tuple[Kind, Any]]) -> dict[Kind, list[Any]]:
     for kind, value in pairs:
         groups[kind].append(value)
     return groups
-
-
-def _parts(values: list[Any], size: int) -> list[list[Any]]:
-    return [values[start : start + size] for start in range(0, len(values), size)]

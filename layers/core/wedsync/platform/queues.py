@@ -14,6 +14,11 @@ SEND_SECONDS = 2.0
 Item = TypeVar("Item")
 
 
+def parts(values: list[Item], size: int) -> list[list[Item]]:
+    """The values in order, so many to a body."""
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
 class NotQueuedError(Exception):
     """A queue did not take everything; `positions` of what it did not take."""
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from wedsync.conversations.events import Change
 from wedsync.conversations.replay import told
-from wedsync.platform import db
+from wedsync.platform import db, queues
 from wedsync.platform.context import WORKER, Acting
 from wedsync.platform.observability import logger
 from wedsync.realtime import broadcast, connections, fanout_sql, pacing, shards
@@ -51,7 +51,7 @@ def push(found: Sequence[Shard], seconds: float = BUDGET_SECONDS, pace: Pace = p
         return takewhile(lambda _: time.monotonic() < deadline, pace(connection_ids))
 
     for thread_id, wanted in _merged(found).items():
-        for few in shards.parts(sorted(wanted), shards.PEOPLE):
+        for few in queues.parts(sorted(wanted), shards.PEOPLE):
             _push(thread_id, {person: wanted[person] for person in few}, deadline, in_time)
             if time.monotonic() >= deadline:
                 logger().warning("shard given up", extra={"thread_id": str(thread_id)})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,8 +22,6 @@ from wedsync.platform.settings import settings
 PEOPLE = 200  # of one shard: about as many connections, two reads of the table, and 8 KB
 SEQS = 500
 SEND_SECONDS = 0.5
-
-Item = TypeVar("Item")
 
 
 class Shard(BaseModel):
@@ -43,8 +41,8 @@ def named(body: str) -> list[Shard]:
 
 def cut(thread_id: UUID, seqs: Collection[int], people: Collection[UUID]) -> Iterator[Shard]:
     """Shards of these events for these people."""
-    for some in parts(sorted(seqs), SEQS):
-        for few in parts(sorted(people), PEOPLE):
+    for some in queues.parts(sorted(seqs), SEQS):
+        for few in queues.parts(sorted(people), PEOPLE):
             yield Shard(thread_id=thread_id, seqs=tuple(some), people=tuple(few))
 
 
@@ -78,8 +76,3 @@ def _sent(lane: str, bodies: list[str]) -> bool:
         return False
     logger().info("pushes shared out", extra={"lane": lane, "shards": len(bodies)})
     return True
-
-
-def parts(values: list[Item], size: int) -> list[list[Item]]:
-    """The values in order, so many at a time."""
-    return [values[start : start + size] for start in range(0, len(values), size)]
