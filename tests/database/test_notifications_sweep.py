@@ -92,6 +92,20 @@ def test_queues_that_are_down_are_tried_again_and_nothing_is_lost(
     assert len(notifying.queues.ids("inbox")) == 2
 
 
+def test_a_channel_without_a_queue_holds_up_no_other(
+    notifying: Notifying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as undeployed:
+        undeployed.delenv("EMAIL_QUEUE_URL")
+        thread = planned(notifying, "urgent")
+    assert str(sms(notifying, thread)["id"]) in notifying.queues.ids("sms")
+
+    tick(notifying)
+
+    email = notifying.delivery(thread, FLORA.user_id, "email")
+    assert str(email["id"]) in notifying.queues.ids("email")
+
+
 def test_a_delivery_that_got_lost_on_its_way_is_queued_again_after_two_minutes(notifying: Notifying) -> None:
     thread = planned(notifying, "normal")
     told = notifying.queues.ids("inbox")

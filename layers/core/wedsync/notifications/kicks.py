@@ -17,7 +17,7 @@ from wedsync.platform import db, queues
 from wedsync.platform.context import WORKER
 from wedsync.platform.errors import Unavailable
 from wedsync.platform.observability import logger
-from wedsync.platform.settings import settings
+from wedsync.platform.settings import MissingSettingError, settings
 
 PER_BODY = 50
 # What takes longer to send comes in smaller portions: a record must be done within one call of its function.
@@ -69,10 +69,13 @@ def kick_deliveries(deliveries: Iterable[tuple[str, str, UUID]], *, delay: int =
 def _put(
     name: str, lane: str, bodies: list[dict[str, Any]], seconds: float, delay: int = 0
 ) -> Collection[int]:
-    """Which of the bodies were not taken."""
+    """Which of the bodies were not taken: all, if nothing of that name is deployed, which holds up no other queue."""
     stated = [json.dumps(body, separators=(",", ":")) for body in bodies]
     try:
         queues.send(settings().queue_url(name, lane), stated, seconds=seconds, delay=delay)
+    except MissingSettingError:
+        logger().error("there is no such queue", extra={"queue": name, "lane": lane})
+        return range(len(bodies))
     except queues.NotQueuedError as error:
         logger().warning(
             "left for the clockwork", extra={"queue": name, "lane": lane, "messages": error.refused}
