@@ -22,8 +22,8 @@ _DATE = re.compile(
 # Points and commas part groups where there are several alike, or both sides are as long as a card's; else decimals.
 _POINTED = re.compile(r"(?<!\d)\d+(?:[.,]\d+)+")
 _GROUPS = re.compile(r"\d{4,6}[.,]\d{3,6}|\d+(?:\.\d+){2,}|\d+(?:,\d+){2,}")
-# Digits in groups, as people write them: spaces, line breaks, dashes or strokes between two. Decimals are none.
-_GROUPED = re.compile(r"(?<!\d)(?<!\d[.,])\d+(?:[\s/_\u2010-\u2015\u2212-]{1,3}\d+)*")
+# Digits in groups, as people write them: up to three characters that are no letters between two. Decimals are none.
+_GROUPED = re.compile(r"(?<!\d)(?<!\d[.,])\d+(?:(?:[^\w.,]|_){1,3}\d+)*")
 # What issuers give out (ISO/IEC 7812): Visa, Mastercard, American Express, Diners, JCB, Discover, UnionPay, Maestro.
 _ISSUED = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})"
