@@ -131,8 +131,8 @@ explore: $(TESTING) ## Let Schemathesis ask a local stack for some minutes what 
 soak: $(RUNTIME) .venv/.dev ## Send a million messages while everything is killed again and again (ARGS="--messages 20000 --kills 10")
 	$(BIN)/python bench/soak.py $(ARGS)
 
-# The other PostgreSQL and the other Python, in one run: what deployed functions run under is 3.13. The runner's own
-# parts are not deployed: here it only has to carry the real-time tests.
+# The other PostgreSQL and the other Python, in one run: what deployed functions run under is 3.13. Of the unit tests
+# those of what is deployed: the runner only has to carry the real-time tests.
 .PHONY: elsewhere
 ifneq ($(PYTAG),cp313)
 ifneq ($(PYTHON313),)
@@ -142,8 +142,8 @@ elsewhere: $(call packages,cp313)
 endif
 endif
 elsewhere: $(TESTING) ## Run most tests again on the embedded PostgreSQL, under Python 3.13 if there is one
-	$(or $(other),$(BIN)/python) -m pytest tests/unit tests/database tests/system/test_realtime.py \
-		--ignore=tests/unit/local --postgres embedded $(ARGS)
+	$(or $(other),$(BIN)/python) -m pytest tests/unit tests/database tests/system/test_realtime.py --postgres embedded \
+		--ignore=tests/unit/local --ignore=tests/unit/clients_python --ignore-glob='*/unit/test_*.py' $(ARGS)
 
 # Node and npm come with pyright; what npm installs is pinned exactly in package.json, and no lock file names a host.
 JS   := clients/javascript
