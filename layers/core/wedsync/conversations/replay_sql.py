@@ -11,11 +11,16 @@ HORIZON: Final[LiteralString] = """
     select app.epoch() as epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin, pg_current_snapshot()::text as snapshot
 """
 
+# Of event `e` of thread `t`, with its message `m` as it is now.
+EVENT: Final[LiteralString] = """m.*, m.seq as message_seq, e.seq, e.kind, e.at, e.actor_id, e.user_id,
+           case when e.kind like 'thread.%%' then e.data || jsonb_build_object('thread', app.thread_facts(t)) else e.data end as data"""
+
 # One row per event, or one without an event for a thread that has none for the caller; walks (thread_id, seq).
-EVENTS: Final[LiteralString] = """
-    select m.*, t.id as in_thread, t.last_seq as head_seq, to_jsonb(w.windows) as windows, v.withheld,
-           m.seq as message_seq, e.seq, e.kind, e.at, e.actor_id, e.user_id,
-           case when e.kind like 'thread.%%' then e.data || jsonb_build_object('thread', app.thread_facts(t)) else e.data end as data
+EVENTS: Final[LiteralString] = (
+    "select "
+    + EVENT
+    + """,
+           t.id as in_thread, t.last_seq as head_seq, to_jsonb(w.windows) as windows, v.withheld
       from unnest(%(thread_ids)s::uuid[], %(seqs)s::bigint[]) stated (thread_id, seq)
       join communication_threads t on t.id = stated.thread_id
      cross join lateral (
@@ -32,6 +37,7 @@ EVENTS: Final[LiteralString] = """
       left join thread_messages m on m.id = e.message_id
      order by t.id, e.seq
 """
+)
 
 # Everything, or what changed since the horizon of an earlier sync.
 CHANGED: Final[LiteralString] = (
