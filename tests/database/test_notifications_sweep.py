@@ -16,12 +16,7 @@ from wedsync.notifications import clockwork, deliveries, planner
 from wedsync.notifications.deliveries import Accepted, Claimed, Later, Outcome, Refused, Unknown
 from wedsync.notifications.planner import Named
 
-
-@pytest.fixture(autouse=True)
-def nothing_left(notifying: Notifying) -> None:
-    """Each test begins with nothing lying about."""
-    notifying.stored("update wedsync.outbox set planned_at = now() where planned_at is null")
-    notifying.stored("delete from wedsync.deliveries")
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def never(_: Claimed) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,14 +15,7 @@ from wedsync.notifications.planner import Planned
 from wedsync.platform import db
 from wedsync.platform.errors import Unavailable
 
-
-@pytest.fixture(autouse=True)
-def nothing_left(notifying: Notifying) -> Iterator[None]:
-    """Each test begins with nothing lying about."""
-    notifying.stored("update wedsync.outbox set planned_at = now() where planned_at is null")
-    notifying.stored("delete from wedsync.deliveries")
-    yield
-    notifying.stored("delete from wedsync.suppressions")
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def test_what_no_queue_took_is_told_at_the_next_tick_and_not_minutes_later(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -19,18 +18,7 @@ from wedsync.notifications import clockwork, clockwork_sql, kicks, planner_sql
 from wedsync.platform import db
 from wedsync.platform.errors import Forbidden
 
-
-@pytest.fixture(autouse=True)
-def nothing_left(notifying: Notifying) -> Iterator[None]:
-    """Each test begins with nothing lying about."""
-    notifying.stored("update wedsync.outbox set planned_at = now() where planned_at is null")
-    notifying.stored("delete from wedsync.deliveries")
-    yield
-    notifying.stored("delete from wedsync.suppressions")
-
-
-def epoch(notifying: Notifying) -> str:
-    return notifying.stored("select app.epoch() as epoch")[0]["epoch"]
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def fails(notifying: Notifying, thread: UUID, who: Person, status: str = "failed") -> None:
@@ -114,8 +102,8 @@ def test_who_has_it_on_a_device_or_has_read_it_is_reached(
     notifying.plan(thread)
     for person in (PETRA, FLORA):
         fails(notifying, thread, person)
-    cursors.delivered(PETRA, thread, epoch(notifying), 2)
-    cursors.read(FLORA, thread, epoch(notifying), 2)
+    cursors.delivered(PETRA, thread, notifying.epoch(), 2)
+    cursors.read(FLORA, thread, notifying.epoch(), 2)
     age(notifying, 61)
 
     assert unreached(notifying, capsys) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,17 +21,7 @@ from wedsync.platform.errors import Unavailable
 WAYS = ("email", "sms")
 
 
-@pytest.fixture(autouse=True)
-def nothing_left(notifying: Notifying) -> Iterator[None]:
-    """Each test begins with nothing lying about."""
-    notifying.stored("update wedsync.outbox set planned_at = now() where planned_at is null")
-    notifying.stored("delete from wedsync.deliveries")
-    yield
-    notifying.stored("delete from wedsync.suppressions")
-
-
-def epoch(notifying: Notifying) -> str:
-    return notifying.stored("select app.epoch() as epoch")[0]["epoch"]
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def looks(notifying: Notifying, who: Person, thread: UUID, seconds_ago: float = 1) -> None:
@@ -92,7 +81,7 @@ def test_who_reads_in_time_hears_of_it_no_other_way(notifying: Notifying) -> Non
     looks(notifying, FLORA, thread)
     say(ANA, thread, priority_level="urgent")
     notifying.plan(thread)
-    cursors.read(FLORA, thread, epoch(notifying), 2)
+    cursors.read(FLORA, thread, notifying.epoch(), 2)
     later(notifying, 61)
 
     claimed = notifying.run(deliveries.claim, ids(notifying, thread, FLORA))
@@ -106,7 +95,7 @@ def test_storing_it_on_a_device_is_not_reading_it(notifying: Notifying) -> None:
     looks(notifying, FLORA, thread)
     say(ANA, thread, priority_level="urgent")
     notifying.plan(thread)
-    cursors.delivered(FLORA, thread, epoch(notifying), 2)
+    cursors.delivered(FLORA, thread, notifying.epoch(), 2)
 
     too_early = notifying.run(deliveries.claim, ids(notifying, thread, FLORA))
     later(notifying, 61)
@@ -123,7 +112,7 @@ def test_what_asks_for_an_acknowledgement_is_cancelled_by_that_only(notifying: N
     asked = say(ANA, thread, priority_level="urgent", requires_ack=True).resource()
     notifying.plan(thread)
     for person in (PETRA, FLORA):
-        cursors.read(person, thread, epoch(notifying), 2)
+        cursors.read(person, thread, notifying.epoch(), 2)
     message_acts.acknowledge(FLORA, UUID(asked["id"]))
     later(notifying, 61)
 

@@ -93,8 +93,13 @@ def test_others_hear_how_far_somebody_has_read_but_not_each_step(party: Party, c
     for seq in range(2, last + 1):
         flora.send("read", epoch=epoch, thread_id=thread, seq=seq)
     until(lambda: party.call("flora", "GET", f"/threads/{thread}").body["me"]["read_seq"] == last)
-    time.sleep(1)
-    flora.send("focus", thread_id=thread)
+
+    def is_told() -> bool:
+        flora.send("focus", thread_id=thread)  # what is owed is told with it, when a second has passed
+        time.sleep(0.2)
+        return any(each["read_seq"] == last for each in told(ana, "receipt", thread))
+
+    until(is_told)
 
     for device in (ana, tablet):
         receipt = device.wait("receipt", thread_id=thread, read_seq=last)
