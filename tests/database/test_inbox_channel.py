@@ -18,8 +18,9 @@ from tests.fixtures.stub_server import Request, answer, serving
 from tests.fixtures.wedding import ANA, FLORA
 from wedsync.conversations import participants
 from wedsync.notifications import inbox
+from wedsync.notifications.channels.inbox import POSTS
 from wedsync.notifications.inbox import NotificationQuery
-from wedsync.realtime import connections, poster
+from wedsync.realtime import connections, pacing, poster
 
 FOREVER = 2**40
 
@@ -31,12 +32,18 @@ class Sockets:
     frames: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     unknown: bool = False
     reads: int = 0
+    shared_out: list[str] = field(default_factory=list[str])
 
     def reply(self, request: Request) -> bytes:
         if "x-amz-target" not in request.headers:
             if request.method == "POST":
                 self.frames.append((request.path.rpartition("/")[2], json.loads(request.body)))
             return answer(200)
+        if request.headers["x-amz-target"] == "AmazonSQS.SendMessageBatch":
+            asked = json.loads(request.body)
+            if "FANOUT" in asked["QueueUrl"]:
+                self.shared_out += [entry["MessageBody"] for entry in asked["Entries"]]
+            return answer(200, b"{}")
         self.reads += request.headers["x-amz-target"].endswith("BatchGetItem")
         if self.unknown:
             return answer(400, b'{"__type": "AccessDeniedException"}')
@@ -68,6 +75,7 @@ def sockets(notifying: Notifying, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
         monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
         monkeypatch.setenv("CONNECTIONS_TABLE", "connections")
         monkeypatch.setenv("CALLBACK_URL", stub.url)
+        monkeypatch.setenv("POSTS_PER_SECOND", "1000")
         yield told
 
 
@@ -95,6 +103,18 @@ def test_the_frame_shows_what_the_list_shows(notifying: Notifying, sockets: Sock
     (item,) = inbox.page(FLORA, NotificationQuery())["data"]
     assert sockets.frames == [("phone", {"type": "notification", "notification": item})]
     assert notifying.delivery(thread, FLORA.user_id)["status"] == "delivered"
+
+
+def test_frames_come_no_faster_than_an_inbox_may_post(
+    notifying: Notifying, sockets: Sockets, thread: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[list[str], float]] = []
+    monkeypatch.setattr(pacing, "paced", lambda ids, part: (asked.append((ids, part)), iter(ids))[1])
+
+    deliver(notifying, thread)
+
+    assert asked == [(["phone"], POSTS)]
+    assert len(sockets.frames) == 1
 
 
 def test_the_same_event_twice_is_one_item_and_one_frame(

@@ -15,7 +15,7 @@ from tests.fixtures.notifying import Notifying
 from tests.fixtures.queue_server import sqs_event
 from tests.fixtures.wedding import ANA, FLORA
 from wedsync.conversations import cursors, message_acts, participants
-from wedsync.realtime import broadcast, connections, shards
+from wedsync.realtime import connections, shards
 
 __all__ = ["sockets"]
 
@@ -28,8 +28,12 @@ def plan(notifying: Notifying, thread: UUID, *seqs: int, again: bool = True) -> 
         return notifying.run(app.handler, sqs_event(body), None)
 
 
-def pushed(sockets: Sockets) -> list[Any]:
-    """What her telephone got; her watch heard that its token has run out."""
+def pushed(notifying: Notifying, sockets: Sockets) -> list[Any]:
+    """What her telephone got once the fan-out is through; her watch heard that its token has run out."""
+    bodies, sockets.shared_out = sockets.shared_out, []
+    if bodies:
+        with modules_of("fanout") as app:
+            notifying.run(app.handler, sqs_event(*bodies), None)
     return [frame for device, frame in sockets.frames if device == "phone"]
 
 
@@ -47,7 +51,7 @@ def test_what_the_sweep_found_is_pushed_to_who_has_not_stored_it(
     answers = [plan(notifying, thread, 1, 2), plan(notifying, thread, 1, 2)]
 
     assert answers == [{"batchItemFailures": []}] * 2
-    [frame] = pushed(sockets)
+    [frame] = pushed(notifying, sockets)
     created, said = frame["events"]
     assert (frame["type"], frame["thread_id"], frame["head_seq"]) == ("events", str(thread), 2)
     assert (created["seq"], created["kind"]) == (1, "thread.created")
@@ -69,7 +73,7 @@ def test_a_reaction_that_came_too_soon_is_logged_and_pushed_when_it_is_due(
         answers = [notifying.run(app.handler, sqs_event('{"reactions": true}'), None) for _ in range(2)]
 
     assert answers == [{"batchItemFailures": []}] * 2
-    [frame] = pushed(sockets)
+    [frame] = pushed(notifying, sockets)
     [reacted] = frame["events"]
     assert (reacted["kind"], len(reacted["message"]["reactions"]["👍"])) == ("message.reaction", 2)
 
@@ -79,7 +83,7 @@ def test_what_was_kicked_in_time_was_pushed_already(
 ) -> None:
     plan(notifying, thread, 1, 2, again=False)
 
-    assert sockets.frames == []
+    assert pushed(notifying, sockets) == []
 
 
 def test_who_has_stored_it_hears_nothing_again(notifying: Notifying, sockets: Sockets, thread: UUID) -> None:
@@ -87,7 +91,7 @@ def test_who_has_stored_it_hears_nothing_again(notifying: Notifying, sockets: So
 
     plan(notifying, thread, 1, 2)
 
-    assert [frame["from_seq"] for frame in pushed(sockets)] == [2]
+    assert [frame["from_seq"] for frame in pushed(notifying, sockets)] == [2]
 
 
 def test_who_was_removed_meanwhile_hears_nothing(
@@ -97,7 +101,7 @@ def test_who_was_removed_meanwhile_hears_nothing(
 
     plan(notifying, thread, 1, 2)
 
-    assert sockets.frames == []
+    assert pushed(notifying, sockets) == []
 
 
 def test_who_is_removed_before_the_text_is_read_hears_nothing(
@@ -117,13 +121,10 @@ def test_who_is_removed_before_the_text_is_read_hears_nothing(
 
     plan(notifying, thread, 1, 2)
 
-    assert sockets.frames == []
+    assert pushed(notifying, sockets) == []
 
 
-def test_a_big_thread_is_pushed_again_through_the_fan_out_in_the_lane_of_its_event(
-    notifying: Notifying, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(broadcast, "DIRECT_PEOPLE", 1)
+def test_it_is_pushed_through_the_fan_out_in_the_lane_of_its_event(notifying: Notifying) -> None:
     thread = make_thread(people=(FLORA,))
     say(ANA, thread, priority_level="emergency")
 
@@ -135,21 +136,10 @@ def test_a_big_thread_is_pushed_again_through_the_fan_out_in_the_lane_of_its_eve
     assert notifying.queues.bodies["FANOUT_EMERGENCY_QUEUE_URL"] == [{**told, "seqs": [2]}]
 
 
-def test_if_the_fan_out_does_not_take_it_the_planner_pushes(
+def test_deliveries_are_planned_though_the_fan_out_takes_nothing(
     notifying: Notifying, sockets: Sockets, thread: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broadcast, "DIRECT_PEOPLE", 1)
     monkeypatch.setattr(shards, "put", lambda _: False)
-
-    plan(notifying, thread, 1, 2)
-
-    assert [event["seq"] for event in pushed(sockets)[0]["events"]] == [1, 2]
-
-
-def test_deliveries_are_planned_though_nobody_knows_who_is_connected(
-    notifying: Notifying, sockets: Sockets, thread: UUID
-) -> None:
-    sockets.unknown = True
 
     answer = plan(notifying, thread, 1, 2)
 

@@ -145,7 +145,7 @@ def test_each_worker_may_do_what_it_does_and_nothing_else(lane: str) -> None:
     }
     push = allowed_in("PushAccess")
     own = {
-        "Planner": channels() | push | allowed_in("ShareOutPushes"),
+        "Planner": channels() | allowed_in("LookAtConnections") | allowed_in("ShareOutPushes"),
         "Fanout": push,
         "Inbox": push,
         "Push": {("secretsmanager:GetSecretValue", "VapidSecret")},

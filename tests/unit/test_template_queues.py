@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.fixtures.template import CHANNELS, LANES, functions, references, resources, written
+from wedsync.notifications.channels import inbox
 
 CONSUMERS = ("Planner", "Fanout", *CHANNELS)
 REQUESTS_OF_AN_ACCOUNT = 10_000  # a second: REST, WebSocket and posts to connections together
@@ -59,13 +60,19 @@ def test_no_queue_waits_until_a_batch_is_full() -> None:
     assert all("MaximumBatchingWindowInSeconds" not in mapping for mapping in mappings().values())
 
 
-def test_fan_out_leaves_the_account_requests_for_everything_else() -> None:
-    each = written()["Parameters"]["PostsPerSecond"]["Default"]
+def test_pushes_to_many_leave_a_quarter_of_the_account_requests_for_everything_else() -> None:
+    of_one = written()["Parameters"]["PostsPerSecond"]["Default"]
+    parts = {"Fanout": 1, "Inbox": inbox.POSTS}
     most = sum(
-        mappings()[f"Fanout{lane}Function"]["ScalingConfig"]["MaximumConcurrency"] * each for lane in LANES
+        mappings()[f"{name}{lane}Function"]["ScalingConfig"]["MaximumConcurrency"] * of_one * part
+        for name, part in parts.items()
+        for lane in LANES
     )
 
-    assert most <= 0.6 * REQUESTS_OF_AN_ACCOUNT
+    assert {
+        f.name for f in functions() if "POSTS_PER_SECOND" in f.properties["Environment"]["Variables"]
+    } == {f"{name}{lane}Function" for name in parts for lane in LANES}
+    assert most <= 0.75 * REQUESTS_OF_AN_ACCOUNT
 
 
 def test_a_record_stays_hidden_for_six_times_as_long_as_its_function_may_run() -> None:

@@ -46,6 +46,15 @@ def test_a_pause_fills_it_again_up_to_a_second(clock: Clock) -> None:
     assert [round(clock.now - began, 3) for _ in bucket.paced(["x"] * 12)] == [0.0] * 10 + [0.1, 0.2]
 
 
+def test_who_is_given_a_part_goes_at_that_part_of_the_rate(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTS_PER_SECOND", "10")
+    began = clock.now
+
+    assert [round(clock.now - began, 3) for _ in pacing.paced(["x"] * 7, 0.5)] == [0.0] * 5 + [0.2, 0.4]
+
+
 @pytest.mark.parametrize("value", ["", "0", "-1", "many", "1.5"])
 def test_a_rate_that_makes_no_sense_is_no_setting(value: str) -> None:
     with pytest.raises(MissingSettingError, match="POSTS_PER_SECOND"):

@@ -7,13 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from wedsync.platform import aws
-from wedsync.platform.errors import Unavailable
-from wedsync.platform.observability import logger
-from wedsync.realtime import broadcast, fanout, shards
+from wedsync.realtime import shards
 from wedsync.realtime.shards import Shard
-
-BUDGET_SECONDS = 2.0  # nobody waits for it, but the batches behind
 
 
 class Missing(NamedTuple):
@@ -26,15 +21,9 @@ class Missing(NamedTuple):
 
 
 def push_again(missing: Sequence[Missing]) -> None:
-    """Push events to those of these people who are connected, as each may read them: to few here, to many through
-    the fan-out, as after a commit. Trouble is logged (R21)."""
-    found = [*_shards(missing)]
-    if len({each.user_id for each in missing}) > broadcast.DIRECT_PEOPLE and shards.put(found):
-        return
-    try:
-        fanout.push([shard for _, shard in found], BUDGET_SECONDS, pace=iter)
-    except (aws.AwsError, Unavailable) as error:
-        logger().warning("nothing pushed again", extra={"code": error.code})
+    """Push events to those of these people who are connected, as each may read them: through the fan-out, since what
+    was left lying comes all at once, and no faster than that may. What it does not take, a sync finds (R21)."""
+    shards.put(_shards(missing))
 
 
 def _shards(missing: Sequence[Missing]) -> Iterator[tuple[str, Shard]]:

@@ -2,7 +2,7 @@
 
 API Gateway gives an account so many requests a second, for REST, WebSocket and posts to connections together. Functions
 that push to many know nothing of each other, so each environment keeps to a part of its own: as many environments as
-the template lets run at once, times this, is what fan-out may take of the quota (decision 28).
+the template lets run at once, times their part, is what all of them may take of the quota (decision 28).
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Bucket:
 
 
 @lru_cache(maxsize=1)
-def _bucket() -> Bucket:
-    return Bucket(settings().posts_per_second)
+def _bucket(part: float) -> Bucket:
+    return Bucket(settings().posts_per_second * part)
 
 
-def paced(connection_ids: Iterable[str]) -> Iterator[str]:
-    """Each of them, as soon as this environment may post to it."""
-    return _bucket().paced(connection_ids)
+def paced(connection_ids: Iterable[str], part: float = 1) -> Iterator[str]:
+    """Each of them, as soon as this environment may post to it; `part` of what the fan-out's may is what it may."""
+    return _bucket(part).paced(connection_ids)

@@ -18,11 +18,12 @@ from wedsync.platform.clock import rfc3339
 from wedsync.platform.context import WORKER
 from wedsync.platform.errors import Unavailable
 from wedsync.platform.observability import logger
-from wedsync.realtime import connections, poster
+from wedsync.realtime import connections, pacing, poster
 from wedsync.realtime.protocol import NotificationFrame, encode
 
 PREVIEW_CHARACTERS = 200  # as GET /notifications cuts it
 PUSH_SECONDS = 2.0  # for all frames of a batch; nobody waits for it
+POSTS = 0.25  # of those an environment of the fan-out may make: events come first
 
 FILL: Final[LiteralString] = "select * from app.fill_inboxes(%(asked)s)"
 
@@ -55,7 +56,8 @@ def _push(items: db.Rows) -> None:
     for item in told:
         text = texts.get((item["user_id"], item["message_id"]))
         if text is not None and time.monotonic() < deadline:
-            poster.post(encode(_frame(item, text)), connected[item["user_id"]])
+            ids = [*pacing.paced(connected[item["user_id"]], POSTS)]
+            poster.post(encode(_frame(item, text)), ids)
 
 
 def _connected(people: Collection[UUID]) -> dict[UUID, list[str]]:
