@@ -208,11 +208,32 @@ def test_a_device_that_connects_again_takes_over(party: Party, connected: Connec
 
     new = connected("flora", "flora-phone")
 
-    assert old.wait("bye")["code"] == 4009
+    bye = old.wait("bye")
+    assert (bye["code"], bye["reason"]) == (4009, "this device has a newer connection")
     old.wait_closed()
     sent = party.send("ana", thread, "only on the new one")
     new.wait_seq(thread, sent.body["seq"])
     assert old.events(thread) == {}
+
+
+def test_the_eleventh_device_of_a_person_takes_the_place_of_the_oldest(
+    party: Party, connected: Connect
+) -> None:
+    thread = party.thread("ana", "ben")
+    registered = party.registered("ben")
+    assert all(registered.loses(device_id) for device_id in registered.devices())
+    oldest, *others = (connected("ben", f"ben-{number}") for number in range(10))
+    registered.connected_long_ago("ben-0")
+
+    newest = connected("ben", "ben-10")
+
+    bye = oldest.wait("bye")
+    oldest.wait_closed()
+    sent = party.send("ana", thread, "to ten of your devices")
+    assert (bye["code"], bye["reason"], oldest.frames[-1]) == (4009, "too many devices are connected", bye)
+    assert all(device.wait_seq(thread, sent.body["seq"]) for device in (*others, newest))
+    assert oldest.events(thread) == {}
+    assert registered.devices() == {f"ben-{number}" for number in range(1, 11)}
 
 
 def test_a_dead_socket_is_forgotten_and_disturbs_nobody(party: Party, connected: Connect) -> None:

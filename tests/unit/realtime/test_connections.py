@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from unittest import mock
@@ -86,6 +87,19 @@ def test_the_oldest_of_too_many_devices_gives_way() -> None:
     found = connections.find([PLANNER])
     assert len(found) == connections.MAX_DEVICES
     assert devices[0] not in found
+    assert [each.crowds_out for each in found if each.device_id == "one more"] == [("c0=",)]
+
+
+@pytest.mark.usefixtures("table")
+def test_who_was_not_told_yet_is_handed_on_with_the_reason() -> None:
+    for number in range(connections.MAX_DEVICES):
+        connections.register(connect(PLANNER, f"d{number}", f"c{number}=", later=number))
+    connections.register(connect(PLANNER, "one more", "failed=", later=60))
+
+    connections.register(connect(PLANNER, "one more", "last=", later=61))
+
+    last = next(each for each in connections.find([PLANNER]) if each.device_id == "one more")
+    assert (last.connection_id, last.supersedes, last.crowds_out) == ("last=", ("failed=",), ("c0=",))
 
 
 @pytest.mark.usefixtures("table")
@@ -107,7 +121,26 @@ def test_a_lagging_connection_is_marked_until_it_settles() -> None:
     assert connections.find([PLANNER]) == [replace(phone, lagging=True)]
 
     assert connections.settle(phone) == replace(phone, lagging=True)
-    assert connections.find([PLANNER]) == [phone]
+    [settled] = connections.find([PLANNER])
+    assert settled == replace(phone, synced_at=settled.synced_at)
+
+
+@pytest.mark.usefixtures("table")
+def test_one_that_has_synced_since_it_was_read_has_what_it_was_too_slow_for() -> None:
+    opened = connect(PLANNER, "phone", "p1=")
+    connections.register(opened)
+    connections.settle(opened)
+    [once] = connections.find([PLANNER])
+    time.sleep(0.002)  # the table knows milliseconds
+    connections.settle(opened)
+
+    connections.mark_lagging(opened)
+    connections.mark_lagging(once)
+
+    [twice] = connections.find([PLANNER])
+    assert not twice.lagging
+    connections.mark_lagging(twice)
+    assert connections.find([PLANNER]) == [replace(twice, lagging=True)]
 
 
 @pytest.mark.usefixtures("table")

@@ -123,7 +123,7 @@ def test_a_lagging_connection_is_pushed_to_again_before_the_log_is_read(
     sync.catch_up(session(phone), ASKED)
 
     assert log.lagging_when_read == [False]
-    assert connections.find([PHOTOGRAPHER]) == [replace(phone, lagging=False)]
+    assert [each.lagging for each in connections.find([PHOTOGRAPHER])] == [False]
 
 
 def test_a_full_buffer_is_waited_for(
@@ -210,8 +210,25 @@ def test_those_whose_place_was_taken_hear_so_with_the_first_sync(
     for _ in range(2):
         sync.catch_up(session(newer), ASKED)
 
-    assert [(frame["type"], frame["code"]) for frame in gateway.frames["phone="]] == [("bye", 4009)]
-    assert "retry" not in gateway.frames["phone="][0]
+    assert gateway.frames["phone="] == [
+        {"type": "bye", "code": 4009, "reason": "this device has a newer connection"}
+    ]
+    assert gateway.closed == ["phone="]
+
+
+def test_the_oldest_of_too_many_devices_hears_that_they_are_too_many(
+    phone: Connection, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Log(monkeypatch)
+    monkeypatch.setattr(connections, "MAX_DEVICES", 1)
+    laptop = connect(PHOTOGRAPHER, "laptop=", "laptop")
+
+    for _ in range(2):
+        sync.catch_up(session(laptop), ASKED)
+
+    assert gateway.frames["phone="] == [
+        {"type": "bye", "code": 4009, "reason": "too many devices are connected"}
+    ]
     assert gateway.closed == ["phone="]
 
 

@@ -9,7 +9,7 @@ import time
 from uuid import UUID
 
 from wedsync.realtime import connections
-from wedsync.realtime.connections import Connection
+from wedsync.realtime.connection_entries import Connection, number
 
 FOCUS_SECONDS = 5  # a client says every four what is on screen and visible (R16)
 HERE_SECONDS = 10  # one that is late is not away yet
@@ -25,7 +25,7 @@ def focus(connection: Connection, thread_id: UUID | None, at: float) -> Connecti
         connection,
         "set #connections.#device.focus = :thread, #connections.#device.focused_at = :at"
         " remove #connections.#device.owes",
-        {":thread": _thread(thread_id), ":at": _number(at)},
+        {":thread": _thread(thread_id), ":at": number(at)},
         "(attribute_not_exists(#connections.#device.focused_at) or #connections.#device.focused_at <= :at)",
     )
 
@@ -35,7 +35,7 @@ def told(connection: Connection, thread_id: UUID | None, at: float) -> None:
     connections.change(
         connection,
         "set #connections.#device.told = :thread, #connections.#device.told_at = :at",
-        {":thread": _thread(thread_id), ":at": _number(at)},
+        {":thread": _thread(thread_id), ":at": number(at)},
     )
 
 
@@ -44,7 +44,7 @@ def types(connection: Connection, at: float) -> bool:
     before = connections.change(
         connection,
         "set typed_at = :at",
-        {":at": _number(at), ":before": _number(at - TYPING_SECONDS)},
+        {":at": number(at), ":before": number(at - TYPING_SECONDS)},
         "(attribute_not_exists(typed_at) or typed_at <= :before)",
     )
     return before is not None
@@ -69,10 +69,6 @@ def concerns(connection: Connection, thread_id: UUID) -> bool:
 def hears(connection: Connection) -> bool:
     """Whether it is pushed to."""
     return connection.expires_at > time.time() and not connection.lagging
-
-
-def _number(seconds: float) -> dict[str, str]:
-    return {"N": f"{seconds:.3f}"}
 
 
 def _thread(thread_id: UUID | None) -> dict[str, object]:

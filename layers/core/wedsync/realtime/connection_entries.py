@@ -20,12 +20,21 @@ class Connection:
     connected_at: int
     expires_at: int  # of the identity behind it, at most two hours after connecting
     lagging: bool = False  # its buffer was full: no push until it has synced
-    supersedes: tuple[str, ...] = ()  # connections whose place it took, and who have not been told
+    synced_at: float | None = None  # when it was last settled
+    supersedes: tuple[
+        str, ...
+    ] = ()  # connections of its device whose place it took, and who have not been told
+    crowds_out: tuple[str, ...] = ()  # those of other devices
     focus: UUID | None = None  # the thread that is on screen and visible there
     focused_at: float | None = None  # when it last said so; None: it has never said what it looks at
     told: UUID | None = None  # the thread where others were last told that it looks there
     told_at: float | None = None
     owes: UUID | None = None  # where it has read what others were not told of yet
+
+
+def number(seconds: float) -> Item:
+    """A moment, as the table has it."""
+    return {"N": f"{seconds:.3f}"}
 
 
 def parse(item: Item) -> Iterator[Connection]:
@@ -39,7 +48,9 @@ def parse(item: Item) -> Iterator[Connection]:
             connected_at=int(fields["connected_at"]["N"]),
             expires_at=int(fields["expires_at"]["N"]),
             lagging="lagging" in fields,
-            supersedes=tuple(each["S"] for each in fields.get("supersedes", {"L": []})["L"]),
+            synced_at=_moment(fields, "synced_at"),
+            supersedes=_untold(fields, "supersedes"),
+            crowds_out=_untold(fields, "crowds_out"),
             focus=_thread(fields, "focus"),
             focused_at=_moment(fields, "focused_at"),
             told=_thread(fields, "told"),
@@ -50,6 +61,10 @@ def parse(item: Item) -> Iterator[Connection]:
 
 def _thread(fields: Item, name: str) -> UUID | None:
     return UUID(fields[name]["S"]) if "S" in fields.get(name, {}) else None
+
+
+def _untold(fields: Item, name: str) -> tuple[str, ...]:
+    return tuple(each["S"] for each in fields[name]["L"]) if name in fields else ()
 
 
 def _moment(fields: Item, name: str) -> float | None:

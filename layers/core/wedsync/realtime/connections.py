@@ -14,7 +14,7 @@ from uuid import UUID
 from wedsync.platform import aws
 from wedsync.platform.observability import logger
 from wedsync.platform.settings import settings
-from wedsync.realtime.connection_entries import Connection, Item, parse
+from wedsync.realtime.connection_entries import Connection, Item, number, parse
 
 LIFETIME_SECONDS = 2 * 60 * 60  # API Gateway ends a connection after two hours
 KEPT_SECONDS = LIFETIME_SECONDS + 60 * 60  # after the last connect no connection of the item is alive
@@ -37,7 +37,7 @@ def opened(
 def register(connection: Connection) -> tuple[Connection, ...]:
     """Store it; returns those whose place it took: of the same device, or the oldest of too many.
 
-    They are remembered as `supersedes`: until its handshake is answered the newcomer may still fail.
+    They are remembered as `supersedes` and `crowds_out`: until its handshake is answered the newcomer may still fail.
     """
     before = _put(connection)
     others = sorted(
@@ -48,16 +48,23 @@ def register(connection: Connection) -> tuple[Connection, ...]:
     crowded_out = alive[: max(0, len(alive) - MAX_DEVICES + 1)]
     for each in {*others} - {*alive} | {*crowded_out}:
         remove(each)
-    replaced = [each for each in before if each.device_id == connection.device_id]
-    gone = [each for each in (*replaced, *crowded_out) if each.connection_id != connection.connection_id]
-    if untold := sorted({each.connection_id for each in gone}.union(*(each.supersedes for each in gone))):
+    replaced = [
+        each
+        for each in before
+        if each.device_id == connection.device_id and each.connection_id != connection.connection_id
+    ]
+    gone = (*replaced, *crowded_out)
+    if gone:
         _update(
             connection,
-            "set #connections.#device.supersedes = :untold",
+            "set #connections.#device.supersedes = :replaced, #connections.#device.crowds_out = :crowded",
             "#connections.#device.connection_id = :id",
-            {":untold": {"L": [{"S": each} for each in untold]}},
+            {
+                ":replaced": _ids(replaced, *(each.supersedes for each in gone)),
+                ":crowded": _ids(crowded_out, *(each.crowds_out for each in gone)),
+            },
         )
-    return tuple(gone)
+    return gone
 
 
 def remove(connection: Connection) -> None:
@@ -66,13 +73,13 @@ def remove(connection: Connection) -> None:
 
 
 def mark_lagging(connection: Connection) -> None:
-    """Leave it out of pushes until it has synced (`settle`)."""
-    _update(
-        connection,
-        "set #connections.#device.lagging = :yes",
-        "#connections.#device.connection_id = :id",
-        {":yes": {"BOOL": True}},
-    )
+    """Leave it out of pushes until it has synced (`settle`), unless it has since its entry was read."""
+    condition = "attribute_not_exists(#connections.#device.synced_at)"
+    values: Item = {":yes": {"BOOL": True}}
+    if connection.synced_at is not None:
+        condition = "#connections.#device.synced_at = :then"
+        values[":then"] = number(connection.synced_at)
+    change(connection, "set #connections.#device.lagging = :yes", values, condition)
 
 
 def settle(connection: Connection) -> Connection | None:
@@ -80,12 +87,12 @@ def settle(connection: Connection) -> Connection | None:
 
     The entry as it was before; None if it is not registered: it was replaced, or the table was lost.
     """
-    before = _update_returning(
+    return change(
         connection,
-        "remove #connections.#device.lagging, #connections.#device.supersedes",
-        "#connections.#device.connection_id = :id",
+        "set #connections.#device.synced_at = :now remove #connections.#device.lagging,"
+        " #connections.#device.supersedes, #connections.#device.crowds_out",
+        {":now": number(time.time())},
     )
-    return next((each for each in parse(before) if each.device_id == connection.device_id), None)
 
 
 def prolong(connection: Connection) -> Connection | None:
@@ -195,6 +202,11 @@ def _update_returning(
         if error.code == CONDITION_FAILED:
             return {}
         raise
+
+
+def _ids(told: Collection[Connection], *earlier: Collection[str]) -> Item:
+    """These connections, and those that were still to be told of."""
+    return {"L": [{"S": each} for each in sorted({each.connection_id for each in told}.union(*earlier))]}
 
 
 def _key(user_id: UUID) -> str:

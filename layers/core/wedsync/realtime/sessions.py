@@ -33,7 +33,12 @@ REVOKED: ByeFrame = {
 REPLACED: ByeFrame = {
     "type": "bye",
     "code": 4009,
-    "reason": "too many connections, or this device has a newer one",
+    "reason": "this device has a newer connection",
+}
+CROWDED_OUT: ByeFrame = {
+    "type": "bye",
+    "code": 4009,
+    "reason": "too many devices are connected",
 }
 UNKNOWN: ByeFrame = {
     "type": "bye",

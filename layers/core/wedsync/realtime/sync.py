@@ -36,8 +36,9 @@ def catch_up(session: Session, wanted: Sync) -> None:
     if here is None:
         sessions.end([session.connection.connection_id], sessions.UNKNOWN)
         return
-    if here.supersedes:
-        sessions.end(here.supersedes, sessions.REPLACED)
+    for gone, reason in ((here.supersedes, sessions.REPLACED), (here.crowds_out, sessions.CROWDED_OUT)):
+        if gone:
+            sessions.end(gone, reason)
     cursors = {thread_id: (each.epoch, each.seq) for thread_id, each in wanted.cursors.items()}
     found = replay(session.principal, wanted.since, cursors, wanted.limit)
     _post(here, chain(_warning(here), frames(found, wanted.id), _modes(found)))
