@@ -16,7 +16,7 @@ import pytest
 from tests.fixtures.stub_server import EMPTY_OK, Request, answer, serving
 from tests.fixtures.table_server import TABLE, create_connections_table, dynamodb
 from wedsync.platform import aws, wire
-from wedsync.realtime import connections, poster
+from wedsync.realtime import connections, poster, sessions
 from wedsync.realtime.connections import Connection
 
 FOREVER = 2**40
@@ -87,6 +87,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(f"{name}_QUEUE_URL", f"http://queues/{name}")
     monkeypatch.setattr(poster, "BUDGET_SECONDS", 5)  # a busy machine must not decide what arrives
     monkeypatch.setattr(connections.find, "__defaults__", (5,))
+    monkeypatch.setattr(sessions, "RENEWALS", {})
     lines = wire.Lines()
     with mock.patch.object(aws, "LINES", lines), mock.patch.object(poster, "LINES", lines):
         yield

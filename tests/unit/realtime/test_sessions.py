@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -111,6 +112,37 @@ def test_a_connection_renewed_in_time_outlives_its_first_token(gateway: Gateway)
     assert until is not None
     assert later.principal.expires_at == until.timestamp() == pytest.approx(time.time() + 3600, abs=5)
     assert later.principal.user_id == PLANNER
+
+
+def test_a_renewal_is_looked_up_once_and_again_when_it_has_passed(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon, later = int(time.time()) + 900, int(time.time()) + 3600
+    connections.register(connections.opened(PLANNER, "phone", "open=", soon))
+    looked_up: list[Any] = []
+    find = connections.find
+    monkeypatch.setattr(connections, "find", lambda people: (looked_up.append(people), find(people))[1])
+
+    def expires_at() -> int:
+        return sessions.session(request("open=", expires_in=-1)).principal.expires_at
+
+    first = [expires_at(), expires_at()]
+    connections.prolong(connections.opened(PLANNER, "phone", "open=", later))
+    second = [expires_at()]
+    monkeypatch.setattr(sessions, "now", lambda: datetime.fromtimestamp(soon, UTC))
+    third = [expires_at(), expires_at()]
+
+    assert (first, second, third) == ([soon] * 2, [soon], [later] * 2)
+    assert len(looked_up) == 2
+
+
+def test_no_more_renewals_are_remembered_than_fit(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "RENEWALS_KEPT", 2)
+    for connection_id in ("a=", "b=", "c="):
+        sessions.connect(request(connection_id, connection_id), {})
+        sessions.session(request(connection_id, connection_id, expires_in=-1))
+
+    assert [*sessions.RENEWALS] == ["c="]
 
 
 def test_a_connection_that_was_not_renewed_ends_with_its_token(gateway: Gateway) -> None:

@@ -47,6 +47,9 @@ UNKNOWN: ByeFrame = {
     "retry": {"min_ms": 1000, "max_ms": 20_000},
 }
 
+RENEWALS_KEPT = 1_000
+RENEWALS: dict[str, int] = {}  # until when connections live, as the table said after a renewal
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -60,8 +63,8 @@ class Session:
 def session(request: Mapping[str, Any]) -> Session:
     """From an event's `requestContext`: the authorizer's context stands on every frame, as it was at `$connect`.
 
-    Its expiry may have been renewed since, and only then is the connection looked up. Raises Unauthenticated
-    once the identity has expired, Unavailable if that cannot be told.
+    Its expiry may have been renewed since, and only then is the connection looked up, once for each renewal. Raises
+    Unauthenticated once the identity has expired, Unavailable if that cannot be told.
     """
     context = request["authorizer"]
     principal = stated(context)
@@ -73,12 +76,16 @@ def session(request: Mapping[str, Any]) -> Session:
         at=request["connectedAt"] // 1000,
     )
     if principal.expires_at <= now().timestamp():
-        connection = _renewed(connection)
-        principal = replace(principal, expires_at=connection.expires_at)
+        until = _renewed_until(connection)
+        connection, principal = replace(connection, expires_at=until), replace(principal, expires_at=until)
     return Session(principal, connection, request["requestTimeEpoch"] / 1000)
 
 
-def _renewed(connection: Connection) -> Connection:
+def _renewed_until(connection: Connection) -> int:
+    """What the table has said once holds: renewing never shortens."""
+    known = RENEWALS.get(connection.connection_id, 0)
+    if known > now().timestamp():
+        return known
     try:
         kept = connections.stored(connection)
     except aws.AwsError as error:
@@ -86,7 +93,10 @@ def _renewed(connection: Connection) -> Connection:
         raise Unavailable from error
     if kept is None or kept.expires_at <= now().timestamp():
         raise Unauthenticated("the token has expired")
-    return kept
+    if len(RENEWALS) >= RENEWALS_KEPT:
+        RENEWALS.clear()
+    RENEWALS[connection.connection_id] = kept.expires_at
+    return kept.expires_at
 
 
 def renew(session: Session, ticket: str) -> datetime | None:
