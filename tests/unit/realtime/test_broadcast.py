@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,8 +12,10 @@ import pytest
 from tests.unit.realtime.conftest import Gateway, Queues, connect
 from wedsync.conversations.events import Change, Committed, Event
 from wedsync.platform import aws
-from wedsync.realtime import broadcast, connections, shards
+from wedsync.realtime import broadcast, connections, poster, shards
 from wedsync.realtime.broadcast import deliver
+from wedsync.realtime.connections import Connection
+from wedsync.realtime.poster import Outcome
 
 THREAD = UUID("0190cccc-0000-7000-8000-000000000001")
 COUPLE, PLANNER, FLORIST, CATERER = (uuid4() for _ in range(4))
@@ -352,6 +355,58 @@ def test_a_table_in_trouble_costs_the_push_and_not_the_answer(
     assert deliver(Committed("the answer", (change(PLANNER),))) == "the answer"
 
     assert gateway.frames == {}
+
+
+def test_whom_the_table_does_not_name_the_fan_out_looks_for(
+    gateway: Gateway, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [uuid4() for _ in range(130)]
+
+    def refuse(_: object) -> list[Connection]:
+        raise aws.ThrottledError("ThrottlingException", "", 400)
+
+    monkeypatch.setattr(connections, "find", refuse)
+
+    deliver(Committed(None, (change(*people, revoked=FLORIST),)))
+
+    [shard] = queues.bodies["FANOUT"]
+    assert {UUID(each) for each in shard["people"]} == {*people}
+    assert queues.bodies["EVENTS"] == [{"events": [{"thread_id": str(THREAD), "seq": 7}]}]
+
+
+def test_what_neither_the_table_nor_the_fan_out_can_tell_is_pushed_again_later(
+    gateway: Gateway, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SEND_SECONDS", 0.05)
+    queues.down = {"FANOUT"}
+
+    def refuse(_: object) -> list[Connection]:
+        raise aws.ThrottledError("ThrottlingException", "", 400)
+
+    monkeypatch.setattr(connections, "find", refuse)
+
+    deliver(Committed(None, (change(PLANNER),)))
+
+    assert queues.bodies["EVENTS"][0]["again"] is True
+
+
+def test_one_that_syncs_while_others_are_pushed_to_is_not_left_out(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = connect(PLANNER, "slow=")
+    gateway.statuses["slow="] = [429]
+    post = poster.post
+
+    def and_it_syncs(*asked: Any) -> dict[str, Outcome]:
+        outcomes = post(*asked)
+        connections.settle(slow)
+        return outcomes
+
+    monkeypatch.setattr(poster, "post", and_it_syncs)
+
+    deliver(Committed(None, (change(PLANNER),)))
+
+    assert [each.lagging for each in connections.find([PLANNER])] == [False]
 
 
 def test_a_gateway_in_trouble_costs_the_push_and_not_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,8 +66,8 @@ def _tell(changes: Sequence[Change]) -> bool:
     try:
         found = connections.find(looked_up)
     except aws.AwsError as error:
-        logger().warning("connections unknown, nothing pushed", extra={"code": error.code})
-        return True
+        logger().warning("connections unknown, left to the fan-out", extra={"code": error.code})
+        return shards.put(shards.of_changes(changes, people))
     crowd = near.crowd(found)
     others = {each.user_id for each in crowd} | {*people[len(looked_up) :]}
     taken = shards.put(shards.of_changes(changes, others)) if others else True
