@@ -116,9 +116,14 @@ select gen_random_uuid(), m.id, p.user_id, 'inbox', 'ordinary', 'ordinary', sha2
   from wedsync.thread_messages m join wedsync.thread_participants p on p.thread_id = m.thread_id and p.user_id <> m.sender_id
   join wedsync.participation_windows w on w.thread_id = p.thread_id and w.user_id = p.user_id and m.seq >= w.from_seq
  where m.created_at > now() - interval '30 days';
-insert into wedsync.inbox_items (id, user_id, message_id, thread_id, seq, category, created_at, seen_at)
-select d.id, d.user_id, d.message_id, m.thread_id, m.seq, 'ordinary', d.created_at, case when random() < 0.8 then d.created_at end
-  from wedsync.deliveries d join wedsync.thread_messages m on m.id = d.message_id order by d.created_at;
+set enable_nestloop = off; -- nothing is analyzed yet
+insert into wedsync.inbox_items (id, user_id, message_id, thread_id, seq, category, created_at, seen_at, read_at)
+select d.id, d.user_id, d.message_id, d.thread_id, d.seq, 'ordinary', d.created_at,
+       case when p.read_seq >= d.seq or random() < 0.8 then d.created_at end, case when p.read_seq >= d.seq then d.created_at end
+  from (select d.id, d.user_id, d.message_id, d.created_at, m.thread_id, m.seq
+          from wedsync.deliveries d join wedsync.thread_messages m on m.id = d.message_id offset 0) d
+  join wedsync.thread_participants p on p.thread_id = d.thread_id and p.user_id = d.user_id order by d.created_at;
+reset enable_nestloop;
 
 -- step: access
 analyze wedsync.communication_threads, wedsync.thread_participants, wedsync.participation_windows, wedsync.wedding_members;

@@ -134,14 +134,37 @@ def test_nobody_marks_what_is_not_his(wedding: Database) -> None:
 
 def test_what_was_read_in_its_thread_is_read_in_the_inbox(wedding: Database) -> None:
     thread = make_thread()
-    told(wedding, FLORA, sent(thread))
+    first, second, third = (sent(thread, text) for text in ("one", "two", "three"))
+    told(wedding, FLORA, first)
+    told(wedding, FLORA, third)
+    told(wedding, ANA, first)
     epoch = behind(wedding, "select app.epoch() as epoch")[0]["epoch"]
 
-    cursors.read(FLORA, thread, epoch, 2)
+    cursors.read(FLORA, thread, epoch, 3)
+    told(wedding, FLORA, second)  # the planner was later than her eyes
 
     page = inbox.page(FLORA, NotificationQuery())
-    assert page["data"][0]["read_at"] == page["data"][0]["created_at"]
-    assert page["unread_count"] == 0
+    assert [(item["message"], item["read_at"] is None) for item in page["data"]] == [
+        ("two", False),
+        ("three", True),
+        ("one", False),
+    ]
+    assert (page["unread_count"], page["unseen_count"]) == (1, 1)
+    assert inbox.counts(ANA)["unread_count"] == 1
+
+
+def test_an_item_that_came_while_its_thread_was_read_counts_as_read(wedding: Database) -> None:
+    thread = make_thread()
+    message = sent(thread)
+    epoch = behind(wedding, "select app.epoch() as epoch")[0]["epoch"]
+    cursors.read(FLORA, thread, epoch, 2)
+    told(wedding, FLORA, message)
+    behind(wedding, "update wedsync.inbox_items set read_at = null, seen_at = null")  # neither saw the other
+
+    page = inbox.page(FLORA, NotificationQuery())
+
+    assert page["data"][0]["read_at"] is not None
+    assert (page["unread_count"], page["unseen_count"]) == (0, 0)
 
 
 def test_what_a_person_sees_no_more_is_gone_from_his_inbox(wedding: Database) -> None:

@@ -47,10 +47,22 @@ OLD_DELIVERY = """
     select gen_random_uuid(), %(message)s, %(ben)s, 'inbox', 'ordinary', 'urgent', sha256('ben'), old, old, old, old, old from (select now() - interval '2 days' as old) two
 """
 
+OLD_READING = """
+    insert into wedsync.inbox_items (id, user_id, message_id, category, created_at) values (gen_random_uuid(), %(ben)s, %(message)s, 'ordinary', now());
+    update wedsync.thread_participants set delivered_seq = 2, read_seq = 2 where user_id = %(ben)s
+"""
+BEFORE: dict[str, LiteralString] = {"watching": OLD_DELIVERY, "reading": OLD_READING}  # by what follows
 
-def old_delivery(superuser: str, stated: dict[str, UUID]) -> None:
-    with psycopg.connect(superuser) as using:
-        using.execute(OLD_DELIVERY, stated)
+
+def put_to_use(superuser: str, stated: dict[str, UUID]) -> None:
+    with psycopg.connect(superuser, cursor_factory=psycopg.ClientCursor) as using:
+        using.execute("select app.enter(%s)", [sign(SERVICE)])
+        for person in (ANA, BEN):
+            using.execute(
+                "select app.put_user(%s, 'Somebody', %s, null, 'en', 'UTC')",
+                [person.user_id, f"{person.user_id}@example.com"],
+            )
+        using.execute(CONVERSATION, stated)
 
 
 def test_each_migration_goes_up_alone_on_a_database_in_use(
@@ -63,18 +75,11 @@ def test_each_migration_goes_up_alone_on_a_database_in_use(
     for file in FILES[:IN_USE]:
         shutil.copy(file, tmp_path)
     migrate(empty_database.dsn, tmp_path, CONTEXT_KEYS)
-    with psycopg.connect(superuser, cursor_factory=psycopg.ClientCursor) as using:
-        using.execute("select app.enter(%s)", [sign(SERVICE)])
-        for person in (ANA, BEN):
-            using.execute(
-                "select app.put_user(%s, 'Somebody', %s, null, 'en', 'UTC')",
-                [person.user_id, f"{person.user_id}@example.com"],
-            )
-        using.execute(CONVERSATION, stated)
+    put_to_use(superuser, stated)
 
     for file in FILES[IN_USE:]:
-        if "watching" in file.stem:
-            old_delivery(superuser, stated)
+        with psycopg.connect(superuser, cursor_factory=psycopg.ClientCursor) as using:
+            using.execute(BEFORE.get(file.stem[5:], "select"), stated)
         shutil.copy(file, tmp_path)
         assert migrate(empty_database.dsn, tmp_path, CONTEXT_KEYS) == [file.stem]
 
@@ -87,6 +92,9 @@ def test_each_migration_goes_up_alone_on_a_database_in_use(
         seen = [(ANA.user_id, 1), (BEN.user_id, 2)]
         assert found("select user_id, from_seq from wedsync.thread_access order by from_seq") == seen
         assert found("select reached from wedsync.deliveries") == [(True,)]
+        assert found("select read_at = created_at and seen_at = created_at from wedsync.inbox_items") == [
+            (True,)
+        ]
         assert found("select seq from wedsync.message_words where thread_id = %(thread)s") == [(2,)]
         assert found("select seq from wedsync.event_links where thread_id = %(thread)s order by seq") == [
             (1,),

@@ -41,15 +41,7 @@ EVENTS: Final[LiteralString] = (
 
 # Everything, or what changed since the horizon of an earlier sync.
 CHANGED: Final[LiteralString] = (
-    """
-    with page as materialized (
-        select t.* from communication_threads t
-         where %(since)s::bigint is null or t.changed_xid >= %(since)s
-            or exists (select from thread_participants p
-                        where p.thread_id = t.id and p.user_id = (select app.user_id()) and p.changed_xid >= %(since)s)
-            or exists (select from thread_access a
-                        where a.user_id = (select app.user_id()) and a.thread_id = t.id and a.changed_xid >= %(since)s)
-    )"""
+    "with page as materialized (select * from app.changed_threads(%(since)s))"
     + CHANGED_THREAD
     + " order by t.last_activity_at desc, t.id desc"
 )

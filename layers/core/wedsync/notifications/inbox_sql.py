@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-# Walks inbox_items_page. What was read in its thread is read here too, since it came: no other time is kept.
+# Walks inbox_items_page.
 PAGE: Final[LiteralString] = """
     select * from app.inbox_page(%(before)s, %(before_id)s, %(preview)s, %(limit)s + 1)
 """
 
-# Walks inbox_items_unread, thread by thread.
+# Walks inbox_items_unread.
 COUNTS: Final[LiteralString] = "select unread_count, unseen_count from app.inbox_counts()"
 
 READ: Final[LiteralString] = """
