@@ -1,4 +1,4 @@
-"""Pools of workers, one per function: warm, growing on demand, throttled by reserved concurrency."""
+"""Pools of workers, one per function: warm, growing on demand, throttled by reserved concurrency or the account's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,12 +16,27 @@ from local.runtime_api import PAYLOAD_LIMIT
 from local.worker_environment import WorkerEnvironment
 from local.workers import Worker
 
+# Concurrent executions of an account (Lambda quotas); what waits for a worker here would run there.
+ACCOUNT_CONCURRENCY = 1000
 # One machine: more workers than this only take each other's time.
 MOST_WORKERS = 16
 MOST_STARTING = 2
 IDLE_SECONDS = 60.0
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Account:
+    """What functions without a reservation share."""
+
+    unreserved: int
+    active: int = 0
+
+    @classmethod
+    def of(cls, functions: Iterable[FunctionSpec]) -> Account:
+        """Of these functions."""
+        return cls(ACCOUNT_CONCURRENCY - sum(spec.reserved_concurrency or 0 for spec in functions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +62,12 @@ class Pool:
         spec: FunctionSpec,
         environment: WorkerEnvironment,
         report: Callable[[str], None],
+        account: Account,
         *,
         awaited: bool = True,
     ) -> None:
         self.spec = spec
+        self._account = account
         self._awaited = awaited
         self._keep = int(awaited)
         self._environment = environment
@@ -71,8 +88,7 @@ class Pool:
 
     async def invoke(self, event: Mapping[str, Any]) -> Outcome:
         """One synchronous invocation."""
-        reserved = self.spec.reserved_concurrency
-        if reserved is not None and self._active >= reserved:
+        if self._is_throttled():
             return Outcome(
                 throttled=True, error_type="TooManyRequestsException", error_message="Rate Exceeded."
             )
@@ -110,12 +126,21 @@ class Pool:
             self._workers.discard(worker)
             await worker.stop()
 
+    def _is_throttled(self) -> bool:
+        reserved = self.spec.reserved_concurrency
+        if reserved is None:
+            return self._account.active >= self._account.unreserved
+        return self._active >= reserved
+
     async def _counted(self, payload: bytes) -> Outcome:
+        shared = int(self.spec.reserved_concurrency is None)
         self._active += 1
+        self._account.active += shared
         try:
             outcome = await self._run(payload)
         finally:
             self._active -= 1
+            self._account.active -= shared
         self._invocations += 1
         self._errors += not outcome.ok
         return outcome

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.model import FunctionSpec
-from local.pools import Pool
+from local.pools import Account, Pool
 from local.worker_environment import WorkerEnvironment, link_runtime
 
 MakePool = Callable[..., Pool]
@@ -25,7 +25,9 @@ async def pool_of(tmp_path: Path) -> AsyncIterator[MakePool]:
     environment = WorkerEnvironment(link_runtime(tmp_path / "runtime"), logs, {"SHARED": "by all"})
     pools: list[Pool] = []
 
-    def make(source: str, *, awaited: bool = True, **changes: Any) -> Pool:
+    everybody = Account(unreserved=1000)
+
+    def make(source: str, *, awaited: bool = True, account: Account = everybody, **changes: Any) -> Pool:
         code = tmp_path / f"function{len(pools)}"
         code.mkdir()
         (code / "app.py").write_text(textwrap.dedent(source))
@@ -41,7 +43,7 @@ async def pool_of(tmp_path: Path) -> AsyncIterator[MakePool]:
             reserved_concurrency=None,
         )
         spec = dataclasses.replace(spec, **changes)
-        pools.append(Pool(spec, environment, report=lambda _line: None, awaited=awaited))
+        pools.append(Pool(spec, environment, lambda _line: None, account, awaited=awaited))
         return pools[-1]
 
     yield make

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local import pools, workers
+from local.pools import Account
 from local.runtime_api import PAYLOAD_LIMIT
 from tests.unit.local.conftest import MakePool
 
@@ -180,6 +181,21 @@ async def test_reserved_concurrency_refuses_the_next_event(pool_of: MakePool) ->
     assert refused.throttled
     assert not refused.ok
     assert (await running).payload == "late"
+
+
+async def test_functions_without_a_reservation_share_what_the_account_has(pool_of: MakePool) -> None:
+    account = Account(unreserved=1)
+    busy, other = pool_of(SLOW, account=account), pool_of(SLOW, account=account)
+    reserved = pool_of(SLOW, account=account, reserved_concurrency=1)
+    running = asyncio.create_task(busy.invoke({"seconds": 0.3}))
+    await asyncio.sleep(0.01)
+
+    refused = await other.invoke({"seconds": 0})
+
+    assert refused.throttled
+    assert (await reserved.invoke({"seconds": 0})).payload == "late"
+    assert (await running).payload == "late"
+    assert (await other.invoke({"seconds": 0})).payload == "late"
 
 
 async def test_an_answer_above_six_megabytes_is_an_error(pool_of: MakePool) -> None:
