@@ -78,16 +78,15 @@ def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int
         "limit": limit,
         "since": horizon,
     }
-    head, events, changed, gone, newest, near = transaction(
+    (head,), events, changed, gone, near = transaction(
         who,
         (replay_sql.HORIZON, {}),
         (replay_sql.EVENTS, values),
         (replay_sql.CHANGED, values),
         (replay_sql.GONE, values),
-        (replay_sql.INBOX_HEAD, {}),
         (replay_sql.NEAR_WEDDINGS, {}),
     )
-    epoch, xmin = head[0]["epoch"], head[0]["xmin"]
+    epoch = head["epoch"]
     if since is not None and since_epoch != epoch:
         (changed,) = transaction(who, (replay_sql.CHANGED, {"since": None}))
     threads = tuple(_threads(epoch, events, cursors, limit))
@@ -97,9 +96,9 @@ def replay(who: Caller, since: str | None, cursors: Mapping[UUID, tuple[str, int
         threads,
         tuple(changed_thread(row) for row in changed),
         tuple(sorted(lost)),
-        newest[0]["id"] if newest else None,
-        signed.encode("since", [epoch, xmin]),
-        head[0]["snapshot"],
+        head["inbox_head"],
+        signed.encode("since", [epoch, head["xmin"]]),
+        head["snapshot"],
         tuple((row["wedding_id"], row["phase"]) for row in near),
     )
 

@@ -6,9 +6,11 @@ from typing import Final, LiteralString
 
 from wedsync.conversations.threads_sql import CHANGED_THREAD
 
-# The horizon comes first: whatever commits later is found again by the next sync (R19).
+# The horizon comes first: whatever commits later is found again by the next sync (R19). With it the newest notification
+# of the caller, which a sync only names; walks inbox_items_page.
 HORIZON: Final[LiteralString] = """
-    select app.epoch() as epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin, pg_current_snapshot()::text as snapshot
+    select app.epoch() as epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin, pg_current_snapshot()::text as snapshot,
+           (select id from inbox_items order by created_at desc, id desc limit 1) as inbox_head
 """
 
 # Of event `e` of thread `t`, with its message `m` as it is now.
@@ -46,9 +48,6 @@ CHANGED: Final[LiteralString] = (
     + " order by t.last_activity_at desc, t.id desc"
 )
 
-# The newest notification of the caller; walks inbox_items_page. Notifications write it, a sync only names it.
-INBOX_HEAD: Final[LiteralString] = "select id from inbox_items order by created_at desc, id desc limit 1"
-
 # The reader's weddings whose week, day or end this is; the dates alone leave few to be looked at more closely.
 NEAR_WEDDINGS: Final[LiteralString] = """
     select w.id as wedding_id, p.phase
@@ -63,7 +62,7 @@ GONE: Final[LiteralString] = """
     select thread_id from thread_revocations where user_id = (select app.user_id()) and changed_xid >= %(since)s
 """
 
-# Whether CHANGED, GONE or INBOX_HEAD would answer more than in that snapshot; asked about once a second while somebody waits.
+# Whether CHANGED, GONE or the newest notification would answer more than in that snapshot; asked about once a second while somebody waits.
 HAS_CHANGED: Final[LiteralString] = """
     select exists (
                select from (select changed_xid from communication_threads

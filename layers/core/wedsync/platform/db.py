@@ -82,7 +82,8 @@ def _transact(statements: Sequence[Statement]) -> list[Rows]:
 def _run(connection: psycopg.Connection[DictRow], statements: Sequence[Statement]) -> list[Rows]:
     with connection.pipeline() if settings().database_pipeline else nullcontext():
         cursors = [connection.execute(text, values or None) for text, values in statements]
-    return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+    # Not `description`: that describes every column, a tenth of what a transaction costs here.
+    return [[] if cursor.rownumber is None else cursor.fetchall() for cursor in cursors]
 
 
 def _connected() -> tuple[psycopg.Connection[DictRow], list[Statement]]:
