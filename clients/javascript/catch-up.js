@@ -22,6 +22,7 @@ const PAGE = 50;
  * @property {import("./rest.js").Rest} rest
  * @property {(frame: object) => boolean} send over the socket
  * @property {() => void} restart the connection: it does not answer
+ * @property {(code: string) => void} refused a sync was answered, and brought nothing
  * @property {() => void} unreachable the API is not there over REST either
  * @property {(make: () => Outcome) => Promise<void>} settle stores and tells what came of it
  * @property {(frame: Frame) => Promise<void>} heard frames that came over REST
@@ -63,6 +64,7 @@ export class CatchUp {
   /** @param {boolean} trying whether there will be another */
   disconnected(trying) {
     this.#running = trying;
+    this.#first ||= this.#live;
     this.#live = false;
     if (this.#options.replica.syncing && !this.#polling) this.#options.replica.syncEnded();
     this.#timers.clear("sync", "answer");
@@ -81,6 +83,13 @@ export class CatchUp {
     const { replica } = this.#options;
     if (!this.#live || replica.syncing || !replica.incomplete || this.#timers.has("gap")) return;
     this.#timers.set("gap", Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless), () => replica.incomplete && this.sync());
+  }
+
+  /** Now, on whatever way there is. */
+  ask() {
+    if (this.#live) this.sync();
+    else if (this.#pollable) void this.poll(true);
+    else this.#options.refused("not_found");
   }
 
   sync() {
@@ -118,6 +127,7 @@ export class CatchUp {
     if (code === "invalid") this.#options.replica.forgetToken();
     else this.#options.replica.syncEnded();
     this.#timers.set("gap", retry_after_ms ?? 1_000 * (1 + this.#options.random()), () => this.sync());
+    this.#options.refused(code);
   }
 
   /** Events with what was too large for their frame; those that cannot be had now are left out, as if lost. @param {Frame} frame @returns {Promise<Frame>} */
@@ -143,12 +153,15 @@ export class CatchUp {
     await settle(() => replica.older(threadId, page));
   }
 
-  /** No socket gets through: ask over REST, and wait there for what comes, until there is one. */
-  async poll() {
+  /** No socket gets through: ask over REST, and wait there for what comes, until there is one; or ask just once. */
+  async poll(once = false) {
     if (this.#polling) return;
     this.#polling = true;
     try {
-      while (this.#running && !this.#live && this.#pollable) await this.#pollOnce();
+      while (this.#running && !this.#live && this.#pollable) {
+        await this.#pollOnce();
+        if (once) return;
+      }
     } finally {
       this.#polling = false;
     }
@@ -175,6 +188,7 @@ export class CatchUp {
       this.#pollable = error.transient || (error.code === "invalid" && since !== undefined);
       if (!this.#live && this.#pollable && !error.transient) replica.forgetToken();
       else if (!this.#live) replica.syncEnded();
+      this.#options.refused(error.code);
       this.#refusals += 1;
       await this.#pause(error.retryAfterMs + random() * Math.min(3 * MOST_MS, 2_500 * 2 ** this.#refusals));
     }

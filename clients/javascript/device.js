@@ -83,8 +83,8 @@ export function assemble({ url, token, random = Math.random, ...options }, { met
     if (!sent && link.blocked) void rest.tell(frame);
     return sent;
   };
-  const catchUp = new CatchUp({ ...shared, restart: () => link.restart() });
-  const sender = new Sender({ ...shared, heard: () => catchUp.check() });
+  const catchUp = new CatchUp({ ...shared, restart: () => link.restart(), refused: (code) => sender.unsettled(code) });
+  const sender = new Sender({ ...shared, sync: () => catchUp.ask(), heard: () => catchUp.check() });
   const seen = new Seen({ ...shared, send: tell, visible: options.visible ?? isVisible, modes }, reads);
   return { rest, replica, outbox, link, modes, catchUp, sender, seen };
 }

@@ -1,9 +1,29 @@
-/** News as an async iterator: everything since it was made, in order. */
+/** News as async iterators: everything since each was made, in order. */
 
 /** @typedef {import("./protocol.js").News} News */
 
+export class Feeds {
+  /** @type {Set<Feed>} */
+  #open = new Set();
+
+  open() {
+    const feed = new Feed(() => this.#open.delete(feed));
+    this.#open.add(feed);
+    return feed;
+  }
+
+  /** @param {News} news */
+  push(news) {
+    for (const feed of this.#open) feed.push(news);
+  }
+
+  end() {
+    for (const feed of this.#open) feed.end();
+  }
+}
+
 /** @implements {AsyncIterableIterator<News>} */
-export class Feed {
+class Feed {
   /** @type {News[]} */
   #news = [];
   #over = false;

@@ -29,6 +29,9 @@ const TRANSIENT = new Set(["unavailable", "internal", "rate_limited", "unauthent
 
 const bytes = new TextEncoder();
 
+/** @param {Entry} entry */
+const isEmergency = ({ message }) => message.priority_level === "emergency";
+
 export class Outbox {
   /** @type {Map<number, Entry>} queued and failed, by place, ascending */
   #waiting;
@@ -63,8 +66,8 @@ export class Outbox {
     return this.#kept(entry, "queued");
   }
 
-  /** What may go out now: per thread the next messages, unless some are under way. @returns {Batch[]} */
-  ready() {
+  /** What may go out now: per thread the next messages, unless some are under way. @param {boolean} [all] false: only where an emergency waits @returns {Batch[]} */
+  ready(all = true) {
     /** @type {Map<string, Entry[]>} */
     const queues = new Map();
     for (const entry of this.#waiting.values()) {
@@ -73,7 +76,8 @@ export class Outbox {
       if (queue) queue.push(entry);
       else queues.set(entry.thread_id, [entry]);
     }
-    return [...queues].map(([thread_id, queue]) => this.#batch(thread_id, queue));
+    const chosen = [...queues].filter(([, queue]) => all || queue.some(isEmergency));
+    return chosen.map(([thread_id, queue]) => this.#batch(thread_id, queue));
   }
 
   /** @param {Batch} batch is on its way: nothing else of its thread until `settle` or `land` */

@@ -9,6 +9,9 @@ const ACK_MS = 2_000;
 const FOCUS_MS = 4_000; // what was not said for five seconds does not count
 const TYPING_MS = 3_000;
 
+/** Who only reads along has no cursors to move (R10). @param {import("./protocol.js").Thread} thread */
+const takesPart = ({ me }) => me?.role !== null;
+
 /**
  * @typedef {Object} SeenOptions
  * @property {Replica} replica
@@ -66,7 +69,7 @@ export class Seen {
     this.#acknowledged();
     const { replica, send } = this.#options;
     const current = [...this.#unacked].flatMap((id) => replica.thread(id) ?? []);
-    const told = current.filter((thread) => thread.epoch === replica.epoch && !thread.stale);
+    const told = current.filter((thread) => thread.epoch === replica.epoch && !thread.stale && takesPart(thread));
     this.#unacked.clear();
     for (let first = 0; first < told.length; first += MAX_CURSORS) {
       const some = told.slice(first, first + MAX_CURSORS);
@@ -81,7 +84,7 @@ export class Seen {
    */
   async read(threadId, seq) {
     const thread = this.#options.replica.thread(threadId);
-    if (!thread) return;
+    if (!thread || !takesPart(thread)) return;
     const { epoch } = thread;
     const before = this.#reads[threadId]?.epoch === epoch ? this.#reads[threadId].seq : 0;
     const now = Math.max(before, Math.min(seq ?? thread.seq, thread.seq));
@@ -98,13 +101,15 @@ export class Seen {
     for (const [thread_id, { epoch, seq }] of Object.entries(this.#reads)) send({ action: "read", epoch, thread_id, seq });
   }
 
-  /** What the server knows by now. @returns {Outcome} */
+  /** What the server knows by now; what it does not know of what is stored here was lost, and is said again. @returns {Outcome} */
   reconcile() {
     const { replica } = this.#options;
+    for (const { thread_id, seq, me } of replica.threads) if (seq > me?.delivered_seq) this.stored(thread_id);
     const before = Object.keys(this.#reads).length;
     for (const [id, { epoch, seq }] of Object.entries(this.#reads)) {
       const thread = replica.thread(id);
-      if (!thread || thread.epoch !== epoch || (thread.me?.read_seq ?? 0) >= seq) delete this.#reads[id];
+      const isKnown = !thread || thread.epoch !== epoch || (thread.me?.read_seq ?? 0) >= seq;
+      if (isKnown || !takesPart(thread)) delete this.#reads[id];
     }
     return Object.keys(this.#reads).length < before ? this.#keep() : nothing();
   }

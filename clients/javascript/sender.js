@@ -1,6 +1,7 @@
 /** Brings the outbox to the server: over the socket while there is one, over REST while there is none. */
 
 import { Refused } from "./rest.js";
+import { Timers } from "./timers.js";
 /** @typedef {import("./protocol.js").Frame} Frame */
 /** @typedef {import("./protocol.js").Outcome} Outcome */
 /** @typedef {import("./outbox.js").Batch} Batch */
@@ -8,6 +9,7 @@ import { Refused } from "./rest.js";
 /** @typedef {import("./outbox.js").Result} Result */
 
 const ANSWER_MS = 10_000;
+const MOST_MS = 30_000; // that what is unsent waits for a sync, however often that is put off
 const REST_AFTER_MS = 3_000; // most lost sockets are back by then
 const BASE_MS = 1_000;
 const CAP_MS = 30_000;
@@ -19,6 +21,7 @@ const CAP_MS = 30_000;
  * @property {(frame: object) => boolean} send over the socket
  * @property {(make: () => Outcome) => Promise<void>} settle stores and tells what came of it
  * @property {import("./replica.js").Replica} replica
+ * @property {() => void} sync ask what is missing, on whatever way there is; `settled` follows
  * @property {() => void} heard the replica has been told of a seq that it may not have
  * @property {() => number} random
  */
@@ -31,10 +34,12 @@ export class Sender {
   #paused = new Map();
   /** @type {Map<string, number>} */
   #failures = new Map();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #restTimer;
+  #timers = new Timers();
   #overRest = false;
   #running = false;
+  /** Whether a sync was answered on this connection, and nothing since then says that the database was away. */
+  #sure = false;
+  #since = 0; // waiting for that, in ms
   #count = 0;
 
   /** @param {SenderOptions} options */
@@ -47,8 +52,8 @@ export class Sender {
     this.#running = true;
     this.#overRest = false;
     for (const re of [...this.#asked.keys()]) this.#forget(re);
-    clearTimeout(this.#restTimer);
-    this.#restTimer = undefined;
+    this.#timers.clear("rest");
+    this.#wait(); // sync was the first frame on it
     this.pump();
   }
 
@@ -56,10 +61,27 @@ export class Sender {
   disconnected() {
     this.#running = true;
     for (const re of [...this.#asked.keys()]) this.#forget(re);
-    this.#restTimer ??= setTimeout(() => {
+    if (this.#overRest || this.#timers.has("rest")) return;
+    this.#sure = false;
+    this.#timers.clear("sure");
+    this.#timers.set("rest", REST_AFTER_MS, () => {
       this.#overRest = true;
       this.pump();
-    }, REST_AFTER_MS);
+    });
+  }
+
+  /** A sync was answered, or will not be: what a restore has lost is queued again, before what is unsent (R4). */
+  settled() {
+    this.#timers.clear("sure");
+    this.#sure = true;
+    this.#since = 0;
+    this.pump();
+  }
+
+  /** A sync was refused. While the database is away the next one is waited for. @param {string} code */
+  unsettled(code) {
+    if (code !== "unavailable") this.settled();
+    else if (!this.#sure) this.#wait(MOST_MS);
   }
 
   stop() {
@@ -68,17 +90,17 @@ export class Sender {
     for (const re of [...this.#asked.keys()]) this.#forget(re);
     for (const timer of this.#paused.values()) clearTimeout(timer);
     this.#paused.clear();
-    clearTimeout(this.#restTimer);
-    this.#restTimer = undefined;
+    this.#timers.clearAll();
   }
 
-  /** Send what may be sent. */
+  /** Send what may be sent; only emergencies, until a sync has been answered. */
   pump() {
     if (!this.#running) return;
-    for (const batch of this.#options.outbox.ready()) {
+    for (const batch of this.#options.outbox.ready(this.#sure)) {
       if (this.#paused.has(batch.thread_id)) continue;
       if (!(batch.fits && this.#ask(batch)) && (!batch.fits || this.#overRest)) void this.#post(batch);
     }
+    if (!this.#sure) this.#askFirst();
   }
 
   /** @param {Frame} frame the answer to a send */
@@ -137,12 +159,14 @@ export class Sender {
     heard();
     if (results.every(({ status }) => status === "ok" || status === "duplicate")) this.#failures.delete(threadId);
     else this.#pause(threadId, 0);
+    if (results.some(({ code }) => code === "unavailable")) this.#sure = false;
     this.pump();
   }
 
   /** @param {string} threadId @param {string} code @param {number} retryAfterMs */
   async #refused(threadId, code, retryAfterMs) {
     await this.#options.settle(() => this.#options.outbox.refuse(threadId, code));
+    if (code === "unavailable") this.#sure = false; // a database that was away may come back restored
     this.#pause(threadId, retryAfterMs);
     this.pump();
   }
@@ -159,6 +183,20 @@ export class Sender {
       this.pump();
     }, atLeast + jitter);
     this.#paused.set(threadId, timer);
+  }
+
+  /** If anything waits for it, and there is a way. */
+  #askFirst() {
+    if (this.#timers.has("sure") || this.#timers.has("rest")) return;
+    if (this.#options.outbox.ready().every((batch) => this.#paused.has(batch.thread_id))) return;
+    this.#wait();
+    this.#options.sync();
+  }
+
+  #wait(ms = ANSWER_MS) {
+    this.#sure = false;
+    this.#since ||= Date.now();
+    this.#timers.set("sure", Math.min(ms, this.#since + MOST_MS - Date.now()), () => this.settled());
   }
 
   /** @param {string | null | undefined} re @returns {string | undefined} the thread it was about */

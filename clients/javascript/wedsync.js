@@ -10,7 +10,7 @@
  */
 
 import { assemble, isVisible, openDevice } from "./device.js";
-import { Feed } from "./feed.js";
+import { Feeds } from "./feed.js";
 export { Refused } from "./rest.js";
 export { IndexedDbStore, MemoryStore } from "./stores.js";
 
@@ -18,15 +18,13 @@ export { IndexedDbStore, MemoryStore } from "./stores.js";
 /** @typedef {import("./protocol.js").Outcome} Outcome */
 /** @typedef {import("./protocol.js").News} News */
 /** @typedef {import("./stores.js").Store} Store */
-
 /** @typedef {import("./device.js").Options} Options */
 /** @typedef {import("./device.js").State} State */
 
 export class Client extends EventTarget {
   /** @type {Promise<void>} */
   #last = Promise.resolve();
-  /** @type {Set<Feed>} */
-  #feeds = new Set();
+  #feeds = new Feeds();
   /** @type {Omit<State, "unsent">} */
   #connection = { connection: "stopped" };
   #told = "";
@@ -71,7 +69,7 @@ export class Client extends EventTarget {
     this.#parts.rest.close();
     await this.#last;
     this.#over = true;
-    for (const feed of this.#feeds) feed.end();
+    this.#feeds.end();
     await this.#store.close();
   }
 
@@ -139,9 +137,7 @@ export class Client extends EventTarget {
 
   /** All news from now on, in order, until `close`. @returns {AsyncIterableIterator<News>} */
   [Symbol.asyncIterator]() {
-    const feed = new Feed(() => this.#feeds.delete(feed));
-    this.#feeds.add(feed);
-    return feed;
+    return this.#feeds.open();
   }
 
   /** One after the other: what a frame means, stored, told. @param {() => Outcome} make @returns {Promise<void>} */
@@ -186,19 +182,21 @@ export class Client extends EventTarget {
   #tell(news) {
     if (news.type === "event" || news.type === "reset") this.#parts.seen.stored(news.thread_id);
     if (news.type === "synced") this.#synced();
-    for (const feed of this.#feeds) feed.push(news);
+    this.#feeds.push(news);
     this.dispatchEvent(new CustomEvent(news.type, { detail: news }));
   }
 
   #synced() {
     const { epoch } = this.#parts.replica;
     void this.#settle(() => this.#parts.outbox.prune(Date.now())).catch(() => undefined);
-    void this.#settle(() => this.#parts.outbox.reoffer(epoch ?? "")).then(() => this.#parts.sender.pump(), () => undefined);
+    void this.#settle(() => this.#parts.outbox.reoffer(epoch ?? "")).then(() => this.#parts.sender.settled(), () => undefined);
     void this.#settle(() => this.#parts.seen.reconcile()).then(() => this.#parts.seen.tellReads(), () => undefined);
     this.#parts.catchUp.synced();
-    const connected = this.#parts.link.state === "open";
-    if (connected) this.#parts.link.settled();
-    this.#connection = { connection: connected ? "live" : "polling" };
+    const { link } = this.#parts;
+    if (link.state === "open") {
+      link.settled();
+      this.#connection = { connection: "live" };
+    } else if (link.blocked) this.#connection = { connection: "polling" };
   }
 
   /** @param {import("./link.js").LinkState} state @param {{retry_at?: number, code?: number}} detail */

@@ -246,6 +246,7 @@ test("a send without an answer goes again with the same id, also on the next soc
   stage.sockets.at(-1).onclose();
   await stage.pass(250);
   await stage.connects();
+  await stage.answersSync();
   await stage.answersSend();
 
   assert.deepEqual(stage.all("send").map(({ messages }) => messages[0].client_msg_id), [id, id, id]);
@@ -275,6 +276,7 @@ test("an answer that skips a message leaves it and what follows for the next sen
   const results = messages.map((/** @type {any} */ { client_msg_id }, /** @type {number} */ at) => ({ client_msg_id, status: statuses[at], id: null, seq: at ? null : 3, code: at === 1 ? "unavailable" : null }));
   await stage.says({ type: "sent", re: id, thread_id: "flowers", epoch: "a1", results });
   await stage.pass(1_000);
+  await stage.answersSync();
 
   assert.deepEqual(stage.last("send").messages.map((/** @type {any} */ each) => each.message), ["two", "three"]);
 });
@@ -295,6 +297,63 @@ test("after a restore what had been sent is offered again under its id, and the 
   assert.equal(stage.told("reset").at(-1).reason, "epoch_changed");
   assert.deepEqual(stage.all("send").map(({ messages }) => messages[0].client_msg_id), [id, id]);
   assert.deepEqual(stage.all("send").map(({ messages }) => messages[0].epoch), [undefined, "a1"]);
+});
+
+test("what is unsent waits for the first sync of a connection, and goes behind what a restore has lost", async () => {
+  const client = await stage.live();
+  const lost = await client.send("flowers", "On my way");
+  await stage.answersSend();
+  stage.sockets.at(-1).onclose();
+  const unsent = await client.send("flowers", "Nearly there");
+  await stage.pass(250);
+  await stage.connects();
+  const before = stage.all("send").length;
+
+  await stage.answersSync({ epoch: "b1" });
+
+  assert.equal(before, 1);
+  assert.deepEqual(stage.all("send").slice(1).map(({ messages }) => messages.map((/** @type {any} */ each) => each.client_msg_id)), [[lost, unsent]]);
+});
+
+test("without an answer to the sync it goes all the same, and so it does when the sync is refused", async () => {
+  const client = await stage.open();
+  await stage.connects();
+  await client.send("flowers", "On my way");
+  await stage.pass(9_999);
+  const before = stage.all("send").length;
+
+  await stage.pass(1);
+  stage.sockets.at(-1).onclose();
+  await stage.pass(250);
+  await stage.connects();
+  await stage.says({ type: "error", re: stage.last("sync").id, code: "internal", detail: "" });
+
+  assert.equal(before, 0);
+  assert.equal(stage.all("send").length, 2);
+});
+
+test("an emergency waits for no sync, nor does what was written before it in its thread", async () => {
+  const client = await stage.open();
+  await stage.connects();
+
+  await client.send("flowers", "On my way");
+  await client.send("music", { message: "Help", priority_level: "emergency" });
+  await stage.settled();
+
+  assert.deepEqual(stage.all("send").map(({ thread_id }) => thread_id), ["music"]);
+});
+
+test("a server that was away is asked before anything is sent again", async () => {
+  const client = await stage.live();
+  await client.send("flowers", "Anybody?");
+  await stage.says({ type: "error", re: stage.last("send").id, code: "unavailable", detail: "", retry_after_ms: 2_000 });
+
+  await stage.pass(2_500);
+  const before = stage.all("send").length;
+  await stage.answersSync();
+
+  assert.deepEqual(stage.all("sync").length, 2);
+  assert.deepEqual([before, stage.all("send").length], [1, 2]);
 });
 
 test("what was stored more than seven days before a restore is not offered again", async () => {
@@ -447,6 +506,7 @@ test("a server that cannot be polled is not polled", async () => {
 
 test("a message that waits goes over REST after three seconds without a socket", async () => {
   stage.rest["POST /threads/flowers/messages"] = ({ client_msg_id }) => ({ id: "m2", seq: 2, client_msg_id });
+  stage.rest["POST /sync"] = () => ({ frames: [end], more: false });
   const client = await stage.live();
   await client.send("flowers", "On my way");
   stage.rest["POST /realtime/tickets"] = () => 503;
@@ -458,6 +518,22 @@ test("a message that waits goes over REST after three seconds without a socket",
   await stage.pass(100);
 
   assert.deepEqual(stage.told("sent").map(({ seq }) => seq), [2]);
+  assert.deepEqual(stage.asked.map(({ action }) => action).filter((action) => /POST \/(sync|threads)/.test(action)), ["POST /sync", "POST /threads/flowers/messages"]);
+  assert.equal(client.state.connection, "waiting");
+});
+
+test("what is written where there is neither a socket nor a sync over REST goes over REST all the same", async () => {
+  stage.rest["POST /threads/flowers/messages"] = ({ client_msg_id }) => ({ id: "m2", seq: 2, client_msg_id });
+  stage.rest["POST /realtime/tickets"] = () => 503;
+  const client = await stage.open();
+  await stage.pass(3_000);
+
+  for (const text of ["one", "two"]) {
+    await client.send("flowers", text);
+    await stage.settled();
+  }
+
+  assert.equal(stage.told("sent").length, 2);
 });
 
 test("what is stored is acknowledged, at most every two seconds", async () => {
@@ -470,6 +546,32 @@ test("what is stored is acknowledged, at most every two seconds", async () => {
   await stage.pass(1);
 
   assert.deepEqual(stage.all("ack"), [{ action: "ack", epoch: "a1", cursors: { flowers: 3 } }]);
+});
+
+test("an ack that was lost is said again with the next sync, until the server knows it", async () => {
+  await stage.live();
+  await stage.pushes(2);
+  await stage.pass(2_000);
+
+  for (const delivered_seq of [1, 2]) {
+    await stage.says({ type: "me", thread_id: "flowers", changed: "place" });
+    await stage.answersSync({ threads: [{ ...flowers, head_seq: 2, me: { role: "participant", read_seq: 0, delivered_seq } }] });
+    await stage.pass(2_000);
+  }
+
+  assert.deepEqual(stage.all("ack").map(({ cursors }) => cursors), [{ flowers: 2 }, { flowers: 2 }]);
+});
+
+test("who only reads along says nothing of it", async () => {
+  const client = await stage.open();
+  await stage.connects();
+  await stage.answersSync({ threads: [{ ...flowers, me: { role: null, read_seq: 0, delivered_seq: 0 } }] });
+
+  await stage.pushes(2);
+  await client.read("flowers");
+  await stage.pass(2_000);
+
+  assert.deepEqual([...stage.all("ack"), ...stage.all("read")], []);
 });
 
 test("what was read while nobody could see it is told when somebody can, unless another thread is on screen then", async () => {

@@ -14,6 +14,7 @@ MAX_BATCH = 20
 MAX_BATCH_BYTES = 24_000  # of 28,000 that a frame may have
 MAX_CURSORS = 200
 MAX_EVENTS = 300
+NO_END = 2**62  # beyond any seq
 MAX_WAIT = 20  # seconds, for something new, where nothing is pushed
 
 
@@ -26,9 +27,7 @@ class State(StrEnum):
     CATCHING_UP = "catching_up"  # connected; something may be missing
     LIVE = "live"  # connected, and nothing is missing
     POLLING = "polling"  # sockets do not get through: it asks over REST, and nothing was missing when it did
-    ENDED = (
-        "ended"  # by the server, for good: another connection has this one's place, or nothing is left here
-    )
+    ENDED = "ended"  # by the server, for good: another connection has this one's place, or nothing is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,7 @@ class Place:
     head: int = 0
     seen: int = 0
     read: int = 0  # as far as the server knows of `seen`
+    delivered: int = 0  # as far as it knows of `seq`
     loading: bool = False  # the newest page has to be loaded before anything else
 
 

@@ -17,12 +17,13 @@ from wedsync_client.frames import (
     Queued,
     Refused,
     Renew,
+    Reoffer,
     Saved,
     Sent,
     Transmit,
 )
 from wedsync_client.modes import Modes
-from wedsync_client.sending import Outbox
+from wedsync_client.sending import RETRY_SECONDS, Outbox
 from wedsync_client.threads import Threads
 from wedsync_client.timing import Timing
 
@@ -31,11 +32,12 @@ class Machine:
     """One device. Between `connected` and `disconnected` it may transmit."""
 
     threads = Threads
+    outbox = Outbox
 
     def __init__(self, user_id: str, saved: Saved, timing: Timing, random: Random) -> None:
         self._timing = timing
         self._threads = self.threads(user_id, saved, timing, random)
-        self._outbox = Outbox(saved.queued, timing.answer)
+        self._outbox = self.outbox(saved.queued, timing.answer)
         self._truncated = tuple(saved.truncated)
         self._modes = Modes()
         self._connected = False
@@ -43,7 +45,7 @@ class Machine:
         self._pong_by: float | None = None
         self._handlers = {
             "events": self._threads.on_events,
-            "synced": self._threads.on_synced,
+            "synced": self._on_synced,
             "resync_required": self._threads.on_resync,
             "access": self._threads.on_access,
             "me": self._on_me,
@@ -55,6 +57,7 @@ class Machine:
         """A connection is open: sync is its first frame. `pushes`: news come without being asked for."""
         self.disconnected()
         self._threads.sync.connected(pushes=pushes)
+        self._outbox.hold(now, now + self._timing.answer)
         self._connected = True
         self._threads.receipts.note()
         self._threads.attention.connected()
@@ -70,9 +73,13 @@ class Machine:
         self._outbox.disconnected()
 
     def received(self, frame: Frame, now: float) -> list[Effect]:
-        """What a frame means. One without a type is the gateway's own, after a failure."""
+        """What a frame means. One without a type is the gateway's own, after a failure.
+
+        What has to be offered again is queued before anything else is sent: that is for the next tick.
+        """
         self._pong_by = None
-        return [*self._heard(frame, now), *self.tick(now)]
+        heard = list(self._heard(frame, now))
+        return heard if any(isinstance(each, Reoffer) for each in heard) else [*heard, *self.tick(now)]
 
     def tick(self, now: float) -> list[Effect]:
         """What is due."""
@@ -95,9 +102,9 @@ class Machine:
         """Send a message as soon as that is possible."""
         self._outbox.add(item)
 
-    def put_back(self, items: Iterable[Queued]) -> None:
-        """Send again what was sent to a log that was restored since."""
-        self._outbox.put_back(items)
+    def requeue(self, queued: Iterable[Queued]) -> None:
+        """What waits by now, with what was sent to a log that was restored since."""
+        self._outbox.requeue(queued)
 
     def focus(self, thread_id: str | None, now: float) -> list[Effect]:
         """The person looks at this thread, or at none."""
@@ -164,9 +171,28 @@ class Machine:
             self._threads.sync.want(now)
         yield Hint(frame)
 
+    def _on_synced(self, frame: Frame, now: float) -> Iterator[Effect]:
+        yield from self._threads.on_synced(frame, now)
+        if self._threads.sync.asked is None:
+            self._outbox.release()
+
     def _on_sent(self, frame: Frame, now: float) -> Iterator[Sent | Refused]:
+        if any(each["code"] == "unavailable" for each in frame["results"]):
+            self._ask_first(now)
         return self._outbox.answered(frame, now)
 
     def _on_error(self, frame: Frame, now: float) -> Iterator[Refused]:
+        is_of_sync, is_away = self._threads.sync.is_answer(frame), frame["code"] == "unavailable"
         self._threads.sync.refused(frame, now)
+        if is_of_sync and is_away:
+            self._outbox.hold(now, self._threads.sync.deadline() + self._timing.answer)
+        elif is_of_sync:
+            self._outbox.release()
+        elif frame["re"] and is_away:
+            self._ask_first(now)
         return self._outbox.refused(frame, now)
+
+    def _ask_first(self, now: float) -> None:
+        """Before anything is sent again: a database that was away may come back restored."""
+        self._threads.sync.want(now + RETRY_SECONDS)
+        self._outbox.hold(now, now + RETRY_SECONDS + self._timing.answer)

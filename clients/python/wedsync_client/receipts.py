@@ -22,10 +22,10 @@ class Receipts:
         self._pending = True
 
     def repeat(self, replicas: Mapping[str, Replica]) -> None:
-        """What is read and the server does not know, after a sync, was lost on its way."""
+        """What is stored or read and the server does not know, after a sync, was lost on its way."""
         self._pending = True
         for replica in replicas.values():
-            replica.told = replica.read
+            replica.told, replica.acked = replica.read, replica.delivered
 
     def deadline(self) -> float | None:
         """When there is something to do again."""
@@ -39,7 +39,7 @@ class Receipts:
         for replica in replicas.values():
             if replica.seen > max(replica.read, replica.told):
                 replica.told = replica.seen
-                replica.delivered = max(replica.delivered, replica.seen)  # who reads it has it
+                replica.acked = max(replica.acked, replica.seen)  # who reads it has it
                 thread_id, seq = replica.thread_id, replica.seen
                 yield {"action": "read", "epoch": replica.epoch, "thread_id": thread_id, "seq": seq}
         yield from _acks(replicas)
@@ -48,8 +48,8 @@ class Receipts:
 def _acks(replicas: Mapping[str, Replica]) -> Iterator[Frame]:
     stored: dict[str, dict[str, int]] = defaultdict(dict)
     for replica in replicas.values():
-        if replica.seq > replica.delivered and not replica.held:
-            replica.delivered = replica.seq
+        if replica.seq > max(replica.delivered, replica.acked) and not replica.held:
+            replica.acked = replica.seq
             stored[replica.epoch][replica.thread_id] = replica.seq
     for epoch, cursors in stored.items():
         told = list(cursors.items())

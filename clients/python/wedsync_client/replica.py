@@ -23,8 +23,9 @@ class Replica:
         self.head = place.head
         self.seen = place.seen
         self.read = place.read
-        self.delivered = 0
+        self.delivered = place.delivered
         self.told = 0  # of `seen`; who is told does not answer
+        self.acked = 0  # of `seq`; nor here
         self.loading = place.loading
         self.confirmed = confirmed
         self._waiting: dict[int, Event] = {}
@@ -32,7 +33,7 @@ class Replica:
     @property
     def place(self) -> Place:
         """What has to outlive the process."""
-        return Place(self.epoch, self.seq, self.head, self.seen, self.read, self.loading)
+        return Place(self.epoch, self.seq, self.head, self.seen, self.read, self.delivered, self.loading)
 
     @property
     def held(self) -> bool:
@@ -87,7 +88,7 @@ class Replica:
         """Go on from the head of a newest page; what can be applied after it."""
         if not self.is_same_log(page.epoch):
             self._waiting.clear()
-            self.head = self.seen = self.read = self.told = 0
+            self.head = self.seen = self.told = self.acked = 0
         self.epoch, self.seq = page.epoch, page.head_seq
         self.head = max(self.head, self.seq)
         self.loading = False

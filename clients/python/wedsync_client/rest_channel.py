@@ -75,7 +75,7 @@ class RestChannel:
             except Problem as problem:
                 results.append(result | {"status": "error", "code": problem.code})
             except Unreachable:
-                results.append(result | {"status": "skipped"})
+                results.append(result | {"status": "skipped", "code": "unavailable"})
                 break
             else:
                 epoch = epoch or sent["epoch"]

@@ -10,6 +10,7 @@ from wedsync_client.frames import MAX_BATCH, MAX_BATCH_BYTES, Frame, Queued, Ref
 
 TRANSIENT = frozenset(("unavailable", "rate_limited", "internal"))
 RETRY_SECONDS = 2.0
+LONGEST_HOLD = 30.0  # of what is unsent, however often a sync is put off
 
 
 @dataclass(slots=True)
@@ -22,6 +23,12 @@ class Line:
     until: float = 0.0  # an answer is expected, or nothing is sent, until then
     one_by_one: int = 0  # so many are sent alone, to find the one that spoils its batch
 
+    def due(self, held_until: float) -> float:
+        """When its next messages may go; where an emergency is among them they are not held back."""
+        if self.until >= held_until or any(_is_emergency(each) for each in self.waiting):
+            return self.until
+        return held_until
+
 
 class Outbox:
     """Queues by thread. What is not answered in time is sent again under the same client_msg_ids."""
@@ -30,19 +37,29 @@ class Outbox:
         self._lines: dict[str, Line] = {}
         self._answer_seconds = answer_seconds
         self._sent = 0
-        for each in queued:
-            self.add(each)
+        self._held_since = self._held_until = 0.0
+        self.requeue(queued)
 
     def add(self, item: Queued) -> None:
         """Queue one."""
         self._lines.setdefault(item.thread_id, Line()).waiting.append(item)
 
-    def put_back(self, items: Iterable[Queued]) -> None:
-        """Queue again what was sent, before what was not."""
-        for item in reversed(tuple(items)):
-            line = self._lines.setdefault(item.thread_id, Line())
-            if item.client_msg_id not in {each.client_msg_id for each in line.waiting}:
-                line.waiting.insert(0, item)
+    def requeue(self, queued: Iterable[Queued]) -> None:
+        """This is what waits, in this order."""
+        for line in self._lines.values():
+            line.waiting = []
+        for each in queued:
+            self.add(each)
+
+    def hold(self, now: float, until: float) -> None:
+        """Only emergencies go, until then or `release`: what a restore has lost comes before what is unsent (R4)."""
+        if self._held_until <= now:
+            self._held_since = now
+        self._held_until = min(until, self._held_since + LONGEST_HOLD)
+
+    def release(self) -> None:
+        """Everything may go."""
+        self._held_until = 0.0
 
     def disconnected(self) -> None:
         """Nothing on its way will be answered."""
@@ -52,7 +69,7 @@ class Outbox:
     def frames(self, now: float) -> Iterator[Frame]:
         """What can be sent now."""
         for thread_id, line in self._lines.items():
-            if line.waiting and line.until <= now:
+            if line.waiting and line.due(self._held_until) <= now:
                 self._sent += 1
                 line.asked, line.until = f"m{self._sent}", now + self._answer_seconds
                 line.batch = tuple(_batch(line.waiting, 1 if line.one_by_one else MAX_BATCH))
@@ -66,11 +83,12 @@ class Outbox:
 
     def is_overdue(self, now: float) -> bool:
         """Whether an answer should have come."""
-        return any(line.asked and line.until <= now for line in self._lines.values())
+        return any(line.asked and line.due(self._held_until) <= now for line in self._lines.values())
 
     def deadline(self) -> float | None:
         """When there is something to do again."""
-        return min((line.until for line in self._lines.values() if line.waiting), default=None)
+        waiting = (line for line in self._lines.values() if line.waiting)
+        return min((line.due(self._held_until) for line in waiting), default=None)
 
     def answered(self, frame: Frame, now: float) -> Iterator[Sent | Refused]:
         """What a `sent` frame settles; also one that comes late is true."""
@@ -119,6 +137,10 @@ def _settled(frame: Frame, result: Frame) -> Sent | Refused:
     if result["status"] == "error":
         return Refused(thread_id, client_msg_id, result["code"])
     return Sent(thread_id, client_msg_id, result["seq"], frame["epoch"], result["status"] == "duplicate")
+
+
+def _is_emergency(item: Queued) -> bool:
+    return item.body.get("priority_level") == "emergency"
 
 
 def _batch(waiting: Sequence[Queued], most: int) -> Iterator[Queued]:

@@ -104,7 +104,7 @@ class Session:
         with self._store.transaction():
             for effect in effects:
                 if isinstance(effect, Reoffer):
-                    self._machine.put_back(self._store.reoffer(effect.epoch, now))
+                    self._machine.requeue(self._store.reoffer(effect.epoch, now))
                 else:
                     self._store.write(effect, now)
         return Step(

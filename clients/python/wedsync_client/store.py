@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import astuple
 from pathlib import Path
 
 from wedsync_client.frames import (
@@ -41,6 +41,7 @@ create table if not exists threads (
     head      integer not null,
     seen      integer not null,
     read      integer not null,
+    delivered integer not null,
     loading   integer not null
 ) without rowid;
 create table if not exists messages (
@@ -59,9 +60,10 @@ create table if not exists outbox (
 );
 """
 KEEP = """
-insert into threads values (?, ?, ?, ?, ?, ?, ?)
+insert into threads values (?, ?, ?, ?, ?, ?, ?, ?)
     on conflict do update set epoch = excluded.epoch, seq = excluded.seq, head = excluded.head,
-                              seen = excluded.seen, read = excluded.read, loading = excluded.loading
+                              seen = excluded.seen, read = excluded.read, delivered = excluded.delivered,
+                              loading = excluded.loading
 """
 
 
@@ -95,7 +97,7 @@ class Store:
     def saved(self) -> Saved:
         """Where a device goes on."""
         places = self._database.execute(
-            "select thread_id, epoch, seq, head, seen, read, loading from threads"
+            "select thread_id, epoch, seq, head, seen, read, delivered, loading from threads"
         )
         truncated = self._database.execute(
             "select thread_id, seq, json_extract(body, '$.at') from messages"
@@ -104,14 +106,17 @@ class Store:
         return Saved(
             self._fact("since"),
             self._fact("epoch"),
-            {row[0]: Place(*row[1:6], loading=bool(row[6])) for row in places},
+            {row[0]: Place(*row[1:7], loading=bool(row[7])) for row in places},
             self.queued(),
             [Load(*row) for row in truncated],
         )
 
     def queued(self) -> list[Queued]:
         """What has not been answered yet, in its order."""
-        return list(self._queued("sent_at is null"))
+        rows = self._database.execute(
+            "select thread_id, body from outbox where sent_at is null order by position"
+        )
+        return [Queued(thread_id, json.loads(body)) for thread_id, body in rows]
 
     def messages(self, thread_id: str) -> list[Message]:
         """The messages of a thread, as far as this device has them, by `seq`."""
@@ -136,21 +141,16 @@ class Store:
         )
 
     def reoffer(self, epoch: str, now: float) -> list[Queued]:
-        """Queue again what was sent in the last 7 days under another epoch; those messages.
+        """Queue again what was sent in the last 7 days under another epoch; what is queued then, in its order.
 
-        They say which: whoever was told of them then is not called again.
+        Those messages say which: whoever was told of them then is not called again.
         """
-        chosen = [now - KEPT_SECONDS, epoch]
         self._database.execute(
-            "update outbox set body = json_set(body, '$.epoch', epoch)"
-            " where sent_at > ? and epoch is not ? and json_extract(body, '$.epoch') is null",
-            chosen,
+            "update outbox set sent_at = null, body = json_insert(body, '$.epoch', epoch)"
+            " where sent_at > ? and epoch is not ?",
+            [now - KEPT_SECONDS, epoch],
         )
-        items = list(self._queued("sent_at > ? and epoch is not ?", *chosen))
-        self._database.execute(
-            "update outbox set sent_at = null where sent_at > ? and epoch is not ?", chosen
-        )
-        return items
+        return self.queued()
 
     def write(self, effect: Effect, now: float) -> None:
         """Store what an effect changes."""
@@ -181,10 +181,7 @@ class Store:
     def _write_place(self, effect: Effect) -> None:
         match effect:
             case Keep(thread_id, place):
-                self._database.execute(
-                    KEEP,
-                    [thread_id, place.epoch, place.seq, place.head, place.seen, place.read, place.loading],
-                )
+                self._database.execute(KEEP, [thread_id, *astuple(place)])
             case Drop(thread_id):
                 self._clear(thread_id)
                 self._database.execute("delete from threads where thread_id = ?", [thread_id])
@@ -204,13 +201,6 @@ class Store:
         if self._fact("user_id") != user_id:
             raise StoreError("the store belongs to another person")
         self._database.execute("delete from outbox where sent_at <= ?", [now - KEPT_SECONDS])
-
-    def _queued(self, chosen: str, *values: object) -> Iterator[Queued]:
-        rows = self._database.execute(
-            f"select thread_id, body from outbox where {chosen} order by position",  # noqa: S608 - literals of this class
-            values,
-        )
-        return (Queued(thread_id, json.loads(body)) for thread_id, body in rows.fetchall())
 
     def _put(self, thread_id: str, message: Message) -> None:
         self._database.execute(

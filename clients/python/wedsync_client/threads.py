@@ -9,6 +9,7 @@ from wedsync_client.attention import Attention
 from wedsync_client.catching_up import CatchingUp
 from wedsync_client.frames import (
     MAX_EVENTS,
+    NO_END,
     Applied,
     CaughtUp,
     Drop,
@@ -151,8 +152,12 @@ class Threads:
             if not answer:
                 self.sync.want(now)
         replica.hear(epoch, head)
-        if replica.is_same_log(epoch):
-            replica.delivered, replica.read = listed["me"]["delivered_seq"], listed["me"]["read_seq"]
+        if epoch == self._epoch:
+            me = listed["me"]
+            is_host = me["role"] is None  # who only reads along has no cursors to move (R10)
+            replica.delivered, replica.read = (
+                (NO_END, NO_END) if is_host else (me["delivered_seq"], me["read_seq"])
+            )
         yield self._keep(replica)
 
     def _begin(self, thread_id: str, epoch: str, head: int, *, confirmed: bool) -> Replica:

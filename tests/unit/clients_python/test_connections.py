@@ -400,7 +400,7 @@ async def test_over_rest_a_question_that_arrives_nowhere_ends_the_channel() -> N
 
 
 async def test_where_no_socket_gets_through_news_are_waited_for_over_rest(tmp_path: Path) -> None:
-    me = {"delivered_seq": 0, "read_seq": 0}
+    me = {"role": "participant", "delivered_seq": 0, "read_seq": 0}
     listed = {"thread_id": "t1", "epoch": "e", "head_seq": 1, "me": me}
     event = {"seq": 1, "kind": "message.created", "message": {"seq": 1, "message": "hello"}}
     where = {"thread_id": "t1", "epoch": "e", "re": "r", "head_seq": 1}
@@ -437,7 +437,7 @@ async def test_sockets_that_open_and_swallow_everything_are_given_up_too(tmp_pat
 
 async def test_pages_are_loaded_until_that_works_or_there_is_none(tmp_path: Path) -> None:
     def listed(thread: str) -> Frame:
-        me = {"delivered_seq": 0, "read_seq": 0}
+        me = {"role": "participant", "delivered_seq": 0, "read_seq": 0}
         return {"thread_id": thread, "epoch": "e", "head_seq": 4000, "me": me}
 
     server = Server(threads=[listed("t1"), listed("t2")])

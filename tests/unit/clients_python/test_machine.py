@@ -20,15 +20,19 @@ from wedsync_client.frames import (
     Queued,
     Remember,
     Renew,
+    Reoffer,
     Saved,
     Transmit,
 )
 from wedsync_client.machine import Machine
 from wedsync_client.modes import Modes
+from wedsync_client.sending import RETRY_SECONDS
 from wedsync_client.timing import Attempts, Timing
 
 TIMING = Timing()
-ME = {"delivered_seq": 0, "read_seq": 0}
+WRITTEN = Queued("t1", {"client_msg_id": "a", "message": "hello"})
+ME = {"role": "participant", "delivered_seq": 0, "read_seq": 0}
+HERE = Place("e", 4, 4, delivered=4)
 
 
 def machine(**saved: Any) -> Machine:
@@ -37,6 +41,10 @@ def machine(**saved: Any) -> Machine:
 
 def frames(effects: list[Effect]) -> list[Frame]:
     return [each.frame for each in effects if isinstance(each, Transmit)]
+
+
+def sends(effects: list[Effect]) -> list[Frame]:
+    return [frame for frame in frames(effects) if frame["action"] == "send"]
 
 
 def question(effects: list[Effect]) -> Frame:
@@ -62,6 +70,10 @@ def pushed(seq: int, **fields: Any) -> Frame:
     return {"type": "events", "thread_id": "t1", "epoch": "e", "head_seq": seq, "events": [event], **fields}
 
 
+def known(**me: Any) -> Frame:
+    return {"thread_id": "t1", "epoch": "e", "head_seq": 5, "me": {**ME, **me}}
+
+
 def caught_up(**saved: Any) -> Machine:
     device = machine(**saved)
     device.received(synced(question(device.connected(0.0))), 0.0)
@@ -69,7 +81,7 @@ def caught_up(**saved: Any) -> Machine:
 
 
 def test_sync_is_the_first_frame_with_all_cursors() -> None:
-    device = machine(since="s0", epoch="e", places={"t1": Place("e", 4, 4)}, queued=[Queued("t1", {})])
+    device = machine(since="s0", epoch="e", places={"t1": HERE}, queued=[Queued("t1", {})])
 
     first, *_ = frames(device.connected(0.0))
 
@@ -95,7 +107,7 @@ def test_of_many_threads_those_that_are_behind_are_named_first() -> None:
 
 
 def test_a_gap_is_given_a_moment_before_it_asks() -> None:
-    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    device = caught_up(epoch="e", places={"t1": HERE})
 
     assert frames(device.received(pushed(7), 10.0)) == []
     assert device.deadline() == pytest.approx(10.25)
@@ -175,7 +187,7 @@ def test_pages_and_texts_that_were_not_loaded_are_loaded_by_the_next_process() -
 
 
 def test_a_page_that_nobody_waits_for_changes_nothing() -> None:
-    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    device = caught_up(epoch="e", places={"t1": HERE})
 
     assert device.loaded(Page("t1", "e", 9, []), 1.0) == []
     assert device.loaded(Page("t9", "e", 9, []), 1.0) == []
@@ -183,7 +195,7 @@ def test_a_page_that_nobody_waits_for_changes_nothing() -> None:
 
 
 def test_late_answers_of_earlier_questions_say_nothing_of_what_is_not_there() -> None:
-    device = machine(epoch="e", places={"t1": Place("e", 4, 4)})
+    device = machine(epoch="e", places={"t1": HERE})
     question(device.connected(0.0))
     listed = {"thread_id": "t2", "epoch": "e", "head_seq": 3, "me": ME}
     late = {"type": "synced", "re": "old", "threads": [listed], "gone": ["t1"], "more": False, "since": "x"}
@@ -219,7 +231,7 @@ def test_an_answer_that_lost_a_part_is_asked_for_again_soon() -> None:
 
 
 def test_a_void_that_reaches_back_begins_after_what_is_known() -> None:
-    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    device = caught_up(epoch="e", places={"t1": HERE})
     void = {"seq": 2, "to_seq": 7, "kind": "void"}
 
     effects = device.received(pushed(8, events=[{"seq": 8, "kind": "message.created"}, void]), 0.0)
@@ -229,7 +241,7 @@ def test_a_void_that_reaches_back_begins_after_what_is_known() -> None:
 
 
 def test_what_is_held_back_for_a_gap_has_an_end() -> None:
-    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    device = caught_up(epoch="e", places={"t1": HERE})
 
     for seq in range(6, 2000):
         device.received(pushed(seq), 0.0)
@@ -323,7 +335,7 @@ def test_access_to_a_thread_that_is_not_known_was_lost_before() -> None:
 
 
 def test_receipts_are_cumulative_and_rare() -> None:
-    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    device = caught_up(epoch="e", places={"t1": HERE})
 
     now = frames(device.received(pushed(5), 5.0))
     soon = frames(device.received(pushed(6), 5.1))
@@ -334,8 +346,33 @@ def test_receipts_are_cumulative_and_rare() -> None:
     assert [frame["cursors"] for frame in later] == [{"t1": 6}]
 
 
+def test_an_ack_that_was_lost_is_said_again_with_the_next_sync_until_the_server_knows_it() -> None:
+    device = caught_up(epoch="e", places={"t1": HERE})
+    ack = {"action": "ack", "epoch": "e", "cursors": {"t1": 5}}
+    said: list[bool] = []
+
+    for now, listed in ((5.0, []), (200.0, []), (400.0, [known(delivered_seq=5)]), (600.0, [])):
+        sync = question(device.tick(now) or device.received({"type": "me", "changed": "place"}, now))
+        told = device.received(synced(sync, threads=listed), now)
+        told += device.received(pushed(5), now + 1.0)
+        said.append(ack in frames([*told, *device.tick(now + 3.0)]))
+
+    assert said == [True, True, False, False]
+
+
+def test_who_only_reads_along_says_nothing_of_it() -> None:
+    device = machine(epoch="e", places={"t1": Place("e", 4, 4)})
+    device.focus("t1", 0.0)
+    asked = question(device.connected(0.0))
+
+    device.received(synced(asked, threads=[known(role=None)]), 0.1)
+    told = [*device.received(pushed(5), 5.0), *device.tick(8.0)]
+
+    assert {"ack", "read"}.isdisjoint(frame["action"] for frame in frames(told))
+
+
 def test_what_is_read_needs_no_ack() -> None:
-    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    device = caught_up(epoch="e", places={"t1": HERE})
     device.focus("t1", 4.0)
 
     told = frames(device.received(pushed(5), 6.0))
@@ -344,22 +381,82 @@ def test_what_is_read_needs_no_ack() -> None:
 
 
 def test_what_is_read_is_told_until_the_server_knows_it() -> None:
-    device = caught_up(epoch="e", places={"t1": Place("e", 4, 4)})
+    device = caught_up(epoch="e", places={"t1": HERE})
     device.focus("t1", 4.0)
     lost = frames(device.received(pushed(5), 6.0))
     device.disconnected()
 
     asked = device.connected(10.0)
     again = frames(device.received(synced(question(asked)), 13.0))
-    known = {"thread_id": "t1", "epoch": "e", "head_seq": 5, "me": {**ME, "read_seq": 5}}
     asked = device.connected(20.0)
-    listed = device.received(synced(question(asked), threads=[known]), 20.0)
+    listed = device.received(synced(question(asked), threads=[known(read_seq=5)]), 20.0)
 
     read = {"action": "read", "epoch": "e", "thread_id": "t1", "seq": 5}
     assert read in lost
     assert read in again
     assert read not in frames(listed)
     assert [each.place.read for each in listed if isinstance(each, Keep)] == [5]
+
+
+def test_what_is_unsent_waits_for_the_first_sync_of_a_connection_or_for_its_time_out() -> None:
+    answered, unanswered = (machine(queued=[WRITTEN]) for _ in range(2))
+    asked = [question(each.connected(0.0)) for each in (answered, unanswered)]
+
+    waiting = [*answered.tick(1.0), *unanswered.tick(9.9)]
+    sent = [answered.received(synced(asked[0]), 1.1), unanswered.tick(10.0)]
+
+    assert frames(waiting) == []
+    assert [[WRITTEN.body]] * 2 == [each["messages"] for told in sent for each in sends(told)]
+
+
+def test_a_sync_that_is_refused_holds_nothing_back() -> None:
+    device = machine(queued=[WRITTEN])
+    asked = question(device.connected(0.0))
+
+    sent = device.received({"type": "error", "re": asked["id"], "code": "internal"}, 1.0)
+
+    assert [each["messages"] for each in sends(sent)] == [[WRITTEN.body]]
+
+
+def test_while_the_database_is_away_the_next_sync_is_waited_for() -> None:
+    device = machine(queued=[WRITTEN])
+    asked = question(device.connected(0.0))
+
+    away = device.received({"type": "error", "re": asked["id"], "code": "unavailable"}, 9.0)
+    again = device.tick(9.0 + 2 * TIMING.gap)
+    back = device.received(synced(question(again)), 12.0)
+
+    assert sends([*away, *again]) == []
+    assert [each["messages"] for each in sends(back)] == [[WRITTEN.body]]
+
+
+def test_what_is_offered_again_is_queued_before_what_is_unsent_goes() -> None:
+    device = machine(epoch="e", queued=[WRITTEN])
+    asked = question(device.connected(0.0))
+    again = Queued("t1", {"client_msg_id": "before", "message": "lost"})
+
+    restored = device.received(synced(asked, threads=[{**known(), "epoch": "e2"}]), 1.0)
+    device.requeue([again, WRITTEN])
+
+    assert Reoffer("e2") in restored
+    assert sends(restored) == []
+    assert device.deadline() == 0.0
+    assert [each["messages"] for each in sends(device.tick(1.0))] == [[again.body, WRITTEN.body]]
+
+
+@pytest.mark.parametrize("trouble", ["error", "sent"])
+def test_a_server_that_was_away_is_asked_before_anything_is_sent_again(trouble: str) -> None:
+    device = machine(queued=[WRITTEN])
+    [sent] = sends(device.received(synced(question(device.connected(0.0))), 0.0))
+    result = {"client_msg_id": "a", "status": "skipped", "code": "unavailable"}
+    away = {"type": trouble, "re": sent["id"], "thread_id": "t1", "code": "unavailable", "results": [result]}
+
+    device.received(away, 1.0)
+    asked = device.tick(1.0 + RETRY_SECONDS)
+    again = device.received(synced(question(asked)), 3.5)
+
+    assert sends(asked) == []
+    assert [each["messages"] for each in sends(again)] == [[WRITTEN.body]]
 
 
 def test_focus_is_said_at_once_and_again_while_a_thread_is_visible() -> None:
@@ -463,7 +560,8 @@ def test_where_nothing_is_pushed_it_asks_all_the_time_and_waits_when_it_has_ever
 
     second = question(device.received(synced(first), 1.0))
     me = {"thread_id": "t1", "epoch": "e", "head_seq": 4, "me": ME}
-    third = question(device.received(synced(second, threads=[me]), 15.0))
+    device.received(synced(second, threads=[me]), 15.0)
+    third = question(device.tick(15.0))
     events = pushed(1, re=third["id"], events=[{"seq": 1, "to_seq": 4, "kind": "void"}])
     device.received(events, 15.0)
     fourth = question(device.received(synced(third), 15.0))

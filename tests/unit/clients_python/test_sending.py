@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wedsync_client.frames import Frame, Queued, Refused, Sent
-from wedsync_client.sending import RETRY_SECONDS, Outbox
+from wedsync_client.sending import LONGEST_HOLD, RETRY_SECONDS, Outbox
 
 ANSWER_SECONDS = 10.0
 
@@ -154,7 +154,51 @@ def test_what_nobody_asked_changes_nothing() -> None:
 
 def test_what_was_sent_before_is_offered_again_before_what_was_not() -> None:
     box = outbox("c")
+    asked(box)
 
-    box.put_back([item("a"), item("b"), item("c")])
+    box.requeue([item("a"), item("b"), item("c")])
 
-    assert asked(box) == [["a", "b", "c"]]
+    assert asked(box) == []
+    assert asked(box, ANSWER_SECONDS) == [["a", "b", "c"]]
+
+
+def test_what_is_held_back_goes_when_it_is_released_or_in_the_end_by_itself() -> None:
+    boxes = [outbox("a"), outbox("a")]
+    for box in boxes:
+        box.hold(0.0, 7.0)
+    assert [asked(box, 6.9) for box in boxes] == [[], []]
+    assert [box.deadline() for box in boxes] == [7.0, 7.0]
+
+    boxes[0].release()
+
+    assert asked(boxes[0], 6.9) == [["a"]]
+    assert asked(boxes[1], 7.0) == [["a"]]
+
+
+def test_nothing_is_held_back_for_ever() -> None:
+    box = outbox("a")
+
+    for now in (0.0, 9.0, 18.0, 27.0):
+        box.hold(now, now + 10.0)
+
+    assert box.deadline() == LONGEST_HOLD
+
+
+def test_an_emergency_is_not_held_back_nor_what_was_written_before_it() -> None:
+    urgent = Queued("t2", {"client_msg_id": "c", "message": "help", "priority_level": "emergency"})
+    box = Outbox([item("a"), item("b", "t2"), urgent], ANSWER_SECONDS)
+
+    box.hold(0.0, 7.0)
+
+    assert box.deadline() == 0.0
+    assert asked(box) == [["b", "c"]]
+
+
+def test_what_is_held_back_is_not_overdue() -> None:
+    box = outbox("a")
+    asked(box)
+
+    box.hold(0.0, ANSWER_SECONDS + 1.0)
+
+    assert not box.is_overdue(ANSWER_SECONDS)
+    assert box.is_overdue(ANSWER_SECONDS + 1.0)
