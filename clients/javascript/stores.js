@@ -83,19 +83,31 @@ export class MemoryStore {
 /** Keeps it in the browser. One name per person and device. @implements {Store} */
 export class IndexedDbStore {
   #database;
+  #release;
 
-  /** @param {IDBDatabase} database */
-  constructor(database) {
+  /** Use `IndexedDbStore.open`. @param {IDBDatabase} database @param {() => void} release */
+  constructor(database, release) {
     this.#database = database;
+    this.#release = release;
   }
 
-  /** @param {string} name @param {IDBFactory} [factory] @returns {Promise<IndexedDbStore>} */
-  static async open(name, factory = indexedDB) {
-    const opening = factory.open(name, 1);
-    opening.onupgradeneeded = () => {
-      for (const collection of ["meta", "threads", "outbox", "messages"]) opening.result.createObjectStore(collection);
-    };
-    return new IndexedDbStore(await answer(opening));
+  /**
+   * It belongs to one tab at a time where the browser has locks: in the others this waits until that tab closes it, or
+   * is closed, and `waiting` is called.
+   * @param {string} name @param {{waiting?: () => void, factory?: IDBFactory, locks?: LockManager}} [how] @returns {Promise<IndexedDbStore>}
+   */
+  static async open(name, { waiting, factory = indexedDB, locks = globalThis.navigator?.locks } = {}) {
+    const release = locks ? await owned(locks, `wedsync ${name}`, waiting) : () => undefined;
+    try {
+      const opening = factory.open(name, 1);
+      opening.onupgradeneeded = () => {
+        for (const collection of ["meta", "threads", "outbox", "messages"]) opening.result.createObjectStore(collection);
+      };
+      return new IndexedDbStore(await answer(opening), release);
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   /** @returns {Promise<Contents>} */
@@ -144,7 +156,21 @@ export class IndexedDbStore {
 
   async close() {
     this.#database.close();
+    this.#release();
   }
+}
+
+/** Once the lock is ours, what gives it back. @param {LockManager} locks @param {string} name @param {() => void} [waiting] @returns {Promise<() => void>} */
+function owned(locks, name, waiting) {
+  return new Promise((resolve, reject) => {
+    const hold = () => new Promise((release) => resolve(() => release(undefined)));
+    const asked = locks.request(name, { ifAvailable: true }, (lock) => {
+      if (lock) return hold();
+      waiting?.();
+      void locks.request(name, hold).catch(reject);
+    });
+    void asked.catch(reject);
+  });
 }
 
 /** @param {string} threadId @param {number} before */

@@ -31,7 +31,7 @@ if (fake) Object.assign(globalThis, { IDBKeyRange: fake.IDBKeyRange });
 const STORES = {
   "in memory": async () => new MemoryStore(),
   "in a file": (name) => FileStore.open(join(folder, name)),
-  "in the browser": fake && ((name) => IndexedDbStore.open(name, fake.indexedDB)),
+  "in the browser": fake && ((name) => IndexedDbStore.open(name, { factory: fake.indexedDB })),
 };
 
 /** @param {string} thread @param {number} seq */
@@ -116,6 +116,24 @@ for (const where of ["in a file", "in the browser"]) {
     await again.close();
   });
 }
+
+test("a second tab waits until the first has closed the store", { skip: fake && globalThis.navigator?.locks ? false : "no locks, or no IndexedDB" }, async () => {
+  const how = { factory: /** @type {NonNullable<typeof fake>} */ (fake).indexedDB };
+  const first = await IndexedDbStore.open("shared", how);
+  /** @type {string[]} */ const happened = [];
+
+  const waiting = () => {
+    happened.push("waits");
+    void first.commit([["put", "meta", "since", "t1"]]).then(() => first.close()).then(() => happened.push("closed"));
+  };
+
+  const second = await IndexedDbStore.open("shared", { ...how, waiting });
+
+  assert.deepEqual(happened, ["waits", "closed"]);
+  assert.equal((await second.read()).meta.since, "t1");
+  await second.close();
+  await (await IndexedDbStore.open("shared", how)).close();
+});
 
 test("a transaction that a crash cut short never happened, wherever it was cut", async () => {
   const path = join(folder, "torn");
