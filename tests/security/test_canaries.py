@@ -20,7 +20,7 @@ def test_no_log_holds_text_addresses_tokens_or_tickets(stack: RunningStack, part
     assert stack.call("POST", f"/threads/{thread}/messages", token, message).status == 201
     flora = party.connect("flora")
     flora.send("send", id="1", thread_id=thread, messages=[message | {"message": secret * 2}])
-    flora.send(secret, id=secret)
+    flora.socket.send(f'{{"action": "{secret}", "id": "{secret}"}}')
     flora.sync()
     person = {"display_name": secret, "email": address, "phone": "+447700900999"}
     assert stack.call("PUT", f"/directory/users/{uuid4()}", service, person).status == 201

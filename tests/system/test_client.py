@@ -192,7 +192,7 @@ async def test_a_message_that_will_never_do_is_told_and_the_others_go(party: Par
     thread = party.thread("ana", "flora")
 
     async with devices.device("ana", "laptop", api="http://127.0.0.1:9/v1") as offline:
-        for text in ("first", "", "third"):
+        for text in ("first", " ", "third"):
             offline.client.send(thread, text)
     async with devices.device("ana", "laptop") as ana:
         await ana.until(lambda: len(ana.settled()) == 3)

@@ -2,6 +2,8 @@
 
     .venv/bin/pytest tests/system/test_gateway_conformance.py --endpoint deployment.json
 
+Every frame that is exchanged is as docs/asyncapi.yaml says, either way. Binary frames, frames that are too large and
+close codes are API Gateway's own matter and stand in no description of ours; text that is no frame is sent as text.
 Nobody has run them against AWS yet (docs/gateway-fidelity.md).
 """
 

@@ -122,8 +122,8 @@ def test_what_one_device_does_for_itself_the_others_hear(party: Party, connected
 def test_a_hint_that_is_no_hint_is_refused(connected: Connect) -> None:
     flora = connected("flora")
 
-    flora.send("typing", id="t1")
-    flora.send("focus", id="f1", thread_id="flowers")
+    flora.socket.send('{"action": "typing", "id": "t1"}')
+    flora.socket.send('{"action": "focus", "id": "f1", "thread_id": "flowers"}')
 
     for asked in ("t1", "f1"):
         error = flora.wait("error", re=asked)

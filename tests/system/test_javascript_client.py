@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sysconfig
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.fixtures import frame_schemas
 from tests.fixtures.wedding_devices import PEOPLE, Party
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +51,31 @@ def run(command: list[str], cwd: Path, environment: Mapping[str, str] | None = N
     return done.stdout
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What processes of Node say and hear on sockets, a line for each frame."""
+
+    file: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes such a process write it down."""
+        recorder = (CLIENT / "test" / "recorded.js").as_uri()
+        return {"WEDSYNC_FRAMES": str(self.file), "NODE_OPTIONS": f"--import={recorder}"}
+
+    def problems(self) -> list[str]:
+        """In which frames are not as docs/asyncapi.yaml says. Raises AssertionError if there was no conversation."""
+        lines = {*self.file.read_text(encoding="utf-8").removesuffix("\n").split("\n")}
+        frames = [json.loads(line) for line in lines]
+        assert {frame_schemas.kind(frame) for frame in frames} >= {"sync", "synced", "send", "sent", "events"}
+        return [problem for frame in frames for problem in frame_schemas.problems(frame)]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Recording:
+    return Recording(tmp_path / "frames")
+
+
 def test_its_own_tests_pass(node: str) -> None:
     tests = sorted(str(path) for path in (CLIENT / "test").glob("*.test.js") if path.name != "stack.test.js")
 
@@ -65,16 +93,19 @@ def test_its_types_are_right(node: str) -> None:
     run([node, str(compiler)], CLIENT)
 
 
-def test_it_keeps_its_promises_on_the_running_stack(node: str, party: Party) -> None:
-    stack = {"WEDSYNC_CONSOLE": party.stack.console}
+def test_it_keeps_its_promises_on_the_running_stack(node: str, party: Party, recording: Recording) -> None:
+    stack = {"WEDSYNC_CONSOLE": party.stack.console, **recording.environment}
 
     printed = run([node, "--test", "--test-reporter=tap", "test/stack.test.js"], CLIENT, stack)
 
     assert "# fail 0" in printed
     assert "# skipped 0" in printed
+    assert recording.problems() == []
 
 
-def test_the_example_of_its_documentation_runs(node: str, party: Party, tmp_path: Path) -> None:
+def test_the_example_of_its_documentation_runs(
+    node: str, party: Party, tmp_path: Path, recording: Recording
+) -> None:
     [block] = re.findall(r"^```js\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
     (tmp_path / "example.mjs").write_text(block.replace('"./clients/', f'"{ROOT.as_uri()}/clients/'))
     thread = party.thread("ana", "flora")
@@ -82,6 +113,7 @@ def test_the_example_of_its_documentation_runs(node: str, party: Party, tmp_path
     example = subprocess.Popen(  # noqa: S603 - our own
         [node, "example.mjs", party.stack.console, PEOPLE["ana"], thread],
         cwd=tmp_path,
+        env={**os.environ, **recording.environment},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -100,3 +132,4 @@ def test_the_example_of_its_documentation_runs(node: str, party: Party, tmp_path
     ]
     assert "[live, 0 unsent]" in printed
     assert len(block.splitlines()) <= 23
+    assert recording.problems() == []

@@ -53,6 +53,12 @@ def frame(socket: ClientConnection, kind: str) -> dict[str, Any]:
     return received
 
 
+def say(socket: ClientConnection, text: str) -> None:
+    """Send a frame as the page shows it."""
+    assert problems(json.loads(text)) == []
+    socket.send(text)
+
+
 def texts(events: dict[str, Any]) -> list[str]:
     return [event["message"]["message"] for event in events["events"] if event["kind"] == "message.created"]
 
@@ -64,15 +70,15 @@ def test_the_first_conversation_goes_as_the_readme_says(reader: Reader) -> None:
 
     petra, flora = reader.open_socket(petra_joins), reader.open_socket(flora_joins)
     for socket in (petra, flora):
-        socket.send(sync)
+        say(socket, sync)
         assert thread in {each["thread_id"] for each in frame(socket, "synced")["threads"]}
     sent = json.loads(reader.run(write))
     pushed = [frame(socket, "events") for socket in (petra, flora)]
-    flora.send(answer.replace("<thread>", thread))
+    say(flora, answer.replace("<thread>", thread))
     answered = frame(petra, "events")
     refused = reader.run(carlo_looks)
     phil = reader.open_socket(phil_joins)
-    phil.send(catch_up.replace("<thread>", thread).replace("<epoch of the thread>", answered["epoch"]))
+    say(phil, catch_up.replace("<thread>", thread).replace("<epoch of the thread>", answered["epoch"]))
     caught_up = frame(phil, "events")
 
     assert sent["seq"] == 2

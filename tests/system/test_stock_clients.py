@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -13,9 +14,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
+from typing import Any
 
 import pytest
 
+from tests.fixtures.frame_schemas import problems
 from tests.fixtures.reader import Shell
 from tests.fixtures.wedding_devices import Party
 
@@ -36,6 +39,7 @@ class Conversation:
         process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal)  # noqa: S603
         os.close(terminal)
         self._printed: Queue[str] = Queue()
+        self.frames: list[dict[str, Any]] = []
         Thread(target=self._collect, daemon=True).start()
         opened.enter_context(process)
         opened.callback(process.terminate)
@@ -57,7 +61,10 @@ class Conversation:
     def _collect(self) -> None:
         with suppress(OSError):  # of a terminal whose program has ended
             for line in self._keyboard:
-                self._printed.put(CONTROLS.sub("", line.decode()).strip())
+                printed = CONTROLS.sub("", line.decode()).strip()
+                if heard := re.search(r"< (\{.*\})$", printed):
+                    self.frames.append(json.loads(heard[1]))
+                self._printed.put(printed)
 
 
 @pytest.fixture
@@ -86,6 +93,8 @@ def test_wscat_has_the_session_that_the_page_shows(reader: Shell, opened: ExitSt
             wscat.says(line.removeprefix("> "))
         else:
             wscat.prints(".*".join(map(re.escape, line.split("…"))) + "$")
+    assert [problem for frame in wscat.frames for problem in problems(frame)] == []
+    assert len(wscat.frames) >= 3
 
 
 def test_a_program_of_fifteen_lines_follows_a_conversation(
