@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
-
-from local.model import LocalValues
 
 REGION = "eu-central-1"
 ACCOUNT = "000000000000"
@@ -34,6 +33,18 @@ class _NoValue:
 
 
 NO_VALUE = _NoValue()
+
+
+@dataclass(frozen=True, slots=True)
+class LocalValues:
+    """What references to cloud resources become here: attributes by `LogicalId.Attribute` or `Type.Attribute`,
+
+    parameters by name; `endpoint` is where AWS services are emulated.
+    """
+
+    endpoint: str = "http://127.0.0.1"
+    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Resolver:

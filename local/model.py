@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,15 @@ class FunctionSpec:
     memory: int
     layers: tuple[Path, ...]
     reserved_concurrency: int | None
+    emergency: bool = False
+
+
+class Rank(IntEnum):
+    """Who goes first, as the niceness of its workers: after the gateways, PostgreSQL and the emulator."""
+
+    EMERGENCY = 0
+    AWAITED = 5  # somebody waits for the answer
+    BEHIND = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,19 +239,12 @@ class Template:
     custom_resources: tuple[CustomResource, ...]
 
     @property
-    def awaited(self) -> frozenset[str]:
-        """Functions that somebody waits for; those that queues and schedules start may take a second longer."""
-        fed = {source.function for source in self.event_sources}
-        return frozenset(self.functions) - fed - {schedule.function for schedule in self.schedules}
+    def awaited(self) -> tuple[str, ...]:
+        return tuple(name for name in self.functions if self.rank(name) is Rank.AWAITED)
 
-
-@dataclass(frozen=True, slots=True)
-class LocalValues:
-    """What references to cloud resources become here: attributes by `LogicalId.Attribute` or `Type.Attribute`,
-
-    parameters by name; `endpoint` is where AWS services are emulated.
-    """
-
-    endpoint: str = "http://127.0.0.1"
-    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
-    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    def rank(self, function: str) -> Rank:
+        """What queues and schedules start may take a second longer, but for an emergency."""
+        if self.functions[function].emergency:
+            return Rank.EMERGENCY
+        started = {source.function for source in (*self.event_sources, *self.schedules)}
+        return Rank.BEHIND if function in started else Rank.AWAITED

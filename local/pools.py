@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from local.model import FunctionSpec, Outcome
+from local.model import FunctionSpec, Outcome, Rank
 from local.processes import LocalError
 from local.runtime_api import PAYLOAD_LIMIT
 from local.worker_environment import WorkerEnvironment
@@ -18,8 +19,9 @@ from local.workers import Worker
 
 # Concurrent executions of an account (Lambda quotas); what waits for a worker here would run there.
 ACCOUNT_CONCURRENCY = 1000
-# One machine: more workers than this only take each other's time.
-MOST_WORKERS = 16
+# One machine: more workers that compute only take each other's time, those of a long poll wait.
+MOST_WORKERS = 2 * max(2, os.cpu_count() or 1)
+MOST_WAITING, LONG_SECONDS = 50, 20
 MOST_STARTING = 2
 IDLE_SECONDS = 60.0
 
@@ -54,7 +56,7 @@ class PoolState:
 class Pool:
     """Workers of one function; an event takes the one used last, as Lambda does, or starts one.
 
-    One is kept warm of a function that is `awaited`: somebody waits for its answers. The others give way to it.
+    One is kept warm of a function that somebody waits for.
     """
 
     def __init__(
@@ -63,13 +65,12 @@ class Pool:
         environment: WorkerEnvironment,
         report: Callable[[str], None],
         account: Account,
-        *,
-        awaited: bool = True,
+        rank: Rank = Rank.AWAITED,
     ) -> None:
         self.spec = spec
         self._account = account
-        self._awaited = awaited
-        self._keep = int(awaited)
+        self._rank = rank
+        self._keep = int(rank is Rank.AWAITED)
         self._environment = environment
         self._report = report
         self._workers: set[Worker] = set()
@@ -178,7 +179,8 @@ class Pool:
 
     def _grow(self) -> None:
         wanted = min(len(self._waiting), MOST_STARTING) - self._starting
-        for _ in range(min(wanted, MOST_WORKERS - len(self._workers))):
+        most = MOST_WAITING if self.spec.timeout > LONG_SECONDS else MOST_WORKERS
+        for _ in range(min(wanted, most - len(self._workers))):
             self._launch()
 
     def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -188,7 +190,7 @@ class Pool:
         return task
 
     def _launch(self) -> asyncio.Task[None]:
-        worker = Worker(self.spec, self._environment, awaited=self._awaited)
+        worker = Worker(self.spec, self._environment, self._rank)
         # Counted at once: whoever asks before its task has run must not start one more.
         self._workers.add(worker)
         self._starting += 1

@@ -16,7 +16,6 @@ from typing import IO
 
 _PR_SET_PDEATHSIG = 1
 _LOWEST_PORT, _EPHEMERAL_PORTS = 15_000, 32_768
-_GIVING_WAY = 5
 _PATIENCE = 20
 _named: set[int] = set()
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -78,22 +77,22 @@ async def spawn_watched(
     )
 
 
-async def give_way(pid: int) -> None:
-    """Let a process, which leads its session, take a third of the time that others take."""
-    os.setpriority(os.PRIO_PROCESS, pid, _GIVING_WAY)
+async def give_way(pid: int, niceness: int) -> None:
+    """Let a process, which leads its session, take less time than others: a third with 5, a tenth with 10."""
+    os.setpriority(os.PRIO_PROCESS, pid, niceness)
     for _ in range(_PATIENCE):
-        if _session_gives_way(pid):
+        if _session_gives_way(pid, niceness):
             return
         await asyncio.sleep(0.1)
 
 
-def _session_gives_way(pid: int) -> bool:
+def _session_gives_way(pid: int, niceness: int) -> bool:
     """Linux shares time among sessions (sched(7), autogroup) before it looks at the niceness of their processes.
 
     False if it has to be tried again.
     """
     try:
-        Path(f"/proc/{pid}/autogroup").write_text(str(_GIVING_WAY))
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
     except BlockingIOError:  # the kernel takes ten a second from an ordinary user
         return False
     except OSError:  # this machine has no such thing

@@ -184,7 +184,7 @@ class Stack:
         for name, spec in template.functions.items():
             environment.path(spec)
             local = local_function(spec, template, self.ports, passwords)
-            self.pools[name] = Pool(local, environment, self._say, account, awaited=name in template.awaited)
+            self.pools[name] = Pool(local, environment, self._say, account, template.rank(name))
 
     async def _create_state(self) -> None:
         if self.template is None:

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from local.cloudformation import LocalValues
 from local.emulator import master_secret_name
 from local.identity import AUDIENCE, KEY_SET_PATH
-from local.model import FunctionSpec, LocalValues, Template
+from local.model import FunctionSpec, Template
 from local.providers.stand_ins import ProviderPorts
 
 
@@ -46,6 +47,7 @@ def local_values(ports: Ports) -> LocalValues:
             "TwilioFrom": "+15005550006",
             "TwilioFromEmergency": "+15005550007",
             "VapidSubject": "mailto:operations@example.com",
+            "ReserveConcurrency": "true",  # as in production
         },
     )
 

@@ -14,8 +14,8 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from local.cloudformation import REGION, Resolver, TemplateError, function_of
-from local.model import CustomResource, FunctionSpec, LocalValues, Template
+from local.cloudformation import REGION, LocalValues, Resolver, TemplateError, function_of
+from local.model import CustomResource, FunctionSpec, Template
 from local.template_apis import rest_api, socket_api
 from local.template_state import event_sources, queues, schedules, secrets, state_attributes, tables
 
@@ -84,6 +84,7 @@ def _functions(resolver: Resolver, root: Path) -> dict[str, FunctionSpec]:
             memory=int(properties.get("MemorySize", 128)),
             layers=tuple(layers[layer] for layer in properties.get("Layers", [])),
             reserved_concurrency=properties.get("ReservedConcurrentExecutions"),
+            emergency={"Key": "lane", "Value": "emergency"} in properties.get("Tags", []),
         )
         for name, properties in resolver.of_type("AWS::Lambda::Function").items()
     }

@@ -11,7 +11,7 @@ import time
 import uuid
 
 from local.cloudformation import ACCOUNT, REGION
-from local.model import FunctionSpec, Outcome
+from local.model import FunctionSpec, Outcome, Rank
 from local.processes import give_way, spawn_watched
 from local.runtime_api import Invocation, RuntimeApi
 from local.worker_environment import WorkerEnvironment
@@ -21,14 +21,11 @@ INIT_TIMEOUT = 30.0
 
 
 class Worker:
-    """Started once, invoked many times, never reused after an error that Lambda would end it for.
+    """Started once, invoked many times, never reused after an error that Lambda would end it for."""
 
-    One that is not `awaited` gives way to those that somebody waits for.
-    """
-
-    def __init__(self, spec: FunctionSpec, environment: WorkerEnvironment, *, awaited: bool = True) -> None:
+    def __init__(self, spec: FunctionSpec, environment: WorkerEnvironment, rank: Rank = Rank.AWAITED) -> None:
         self.spec = spec
-        self._awaited = awaited
+        self._rank = rank
         self.idle_since = time.monotonic()
         self._environment = environment
         self._api = RuntimeApi()
@@ -56,8 +53,7 @@ class Worker:
                 command, environment=variables, cwd=self.spec.code, output=log
             )
         self._ended = asyncio.create_task(self._process.wait())
-        if not self._awaited:
-            await give_way(self._process.pid)
+        await give_way(self._process.pid, self._rank)
         await asyncio.wait(
             {self._api.ready, self._ended}, timeout=INIT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.model import FunctionSpec
+from local.model import FunctionSpec, Rank
 from local.pools import Account, Pool
 from local.worker_environment import WorkerEnvironment, link_runtime
 
@@ -27,7 +27,7 @@ async def pool_of(tmp_path: Path) -> AsyncIterator[MakePool]:
 
     everybody = Account(unreserved=1000)
 
-    def make(source: str, *, awaited: bool = True, account: Account = everybody, **changes: Any) -> Pool:
+    def make(source: str, *, rank: Rank = Rank.AWAITED, account: Account = everybody, **changes: Any) -> Pool:
         code = tmp_path / f"function{len(pools)}"
         code.mkdir()
         (code / "app.py").write_text(textwrap.dedent(source))
@@ -43,7 +43,7 @@ async def pool_of(tmp_path: Path) -> AsyncIterator[MakePool]:
             reserved_concurrency=None,
         )
         spec = dataclasses.replace(spec, **changes)
-        pools.append(Pool(spec, environment, lambda _line: None, account, awaited=awaited))
+        pools.append(Pool(spec, environment, lambda _line: None, account, rank))
         return pools[-1]
 
     yield make

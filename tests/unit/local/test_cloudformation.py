@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.cloudformation import REGION, Resolver, TemplateError, function_of
-from local.model import LocalValues
+from local.cloudformation import REGION, LocalValues, Resolver, TemplateError, function_of
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"Environment": {"Default": "dev"}, "Issuer": {}, "Size": {"Default": 3}},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.cloudformation import TemplateError
-from local.model import EventSource, LambdaIntegration, MockIntegration, Schedule, Template
+from local.model import EventSource, LambdaIntegration, MockIntegration, Rank, Schedule, Template
 from local.providers.stand_ins import ProviderPorts
 from local.substitutes import Ports, local_function, local_values
 from local.template import read_template
@@ -29,7 +29,7 @@ def test_functions_carry_their_code_layers_and_limits(template: Template) -> Non
     assert rest.code == ROOT / "functions" / "rest"
     assert rest.layers == (ROOT / "layers" / "core",)
     assert (rest.handler, rest.timeout, rest.memory) == ("app.handler", 10, 1024)
-    assert rest.reserved_concurrency is None
+    assert rest.reserved_concurrency == 200
 
 
 def test_large_answers_of_the_rest_api_are_compressed(template: Template) -> None:
@@ -70,13 +70,24 @@ def test_the_clients_of_providers_talk_to_the_stand_ins(template: Template) -> N
 
 
 def test_only_functions_that_somebody_waits_for_are_kept_warm(template: Template) -> None:
-    assert template.awaited == {
+    assert set(template.awaited) == {
         "RestFunction",
         "PollFunction",
         "WebsocketFunction",
         "AuthorizerFunction",
         "MigrateFunction",
     }
+
+
+def test_emergencies_go_before_what_somebody_waits_for_and_that_before_the_rest(template: Template) -> None:
+    functions = ("SmsEmergencyFunction", "RestFunction", "SmsFunction", "ClockworkFunction")
+
+    assert [template.rank(name) for name in functions] == [
+        Rank.EMERGENCY,
+        Rank.AWAITED,
+        Rank.BEHIND,
+        Rank.BEHIND,
+    ]
 
 
 def test_rest_routes_know_their_function_and_who_must_be_let_in(template: Template) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local import pools, workers
+from local.model import Rank
 from local.pools import Account
 from local.runtime_api import PAYLOAD_LIMIT
 from tests.unit.local.conftest import MakePool
@@ -342,7 +343,7 @@ async def test_workers_without_work_are_ended_but_for_one(
 async def test_a_function_that_nobody_waits_for_has_no_worker_without_work(
     pool_of: MakePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool = pool_of(PID, awaited=False)
+    pool = pool_of(PID, rank=Rank.BEHIND)
     first = (await pool.invoke({})).payload
     monkeypatch.setattr(pools, "IDLE_SECONDS", 0.0)
 
@@ -364,7 +365,7 @@ async def test_a_function_that_nobody_waits_for_gives_way_to_the_others(pool_of:
             group = pathlib.Path("/proc/self/autogroup")
             return os.nice(0), group.exists() and int(group.read_text().split()[-1])
     """
-    awaited, unawaited = pool_of(source), pool_of(source, awaited=False)
+    awaited, unawaited = pool_of(source), pool_of(source, rank=Rank.BEHIND)
 
     ordinary = (await awaited.invoke({})).payload
     given_way = (await unawaited.invoke({})).payload
