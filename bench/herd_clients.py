@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import uvloop
 
-BASE_SECONDS, LONGEST_SECONDS = 0.5, 10.0  # as the clients
+BASE_SECONDS, LONGEST_SECONDS = 0.5, 7.0  # as the clients
 TICKET_SECONDS = 45.0  # of the 60 that one lives
 TOO_MANY = 429
 AT_FIRST = 32  # handshakes at once, before the cut

@@ -12,7 +12,7 @@ import { Troubles } from "./troubles.js";
 /** @typedef {"connecting" | "open" | "waiting" | "replaced" | "ended" | "stopped"} LinkState */
 
 const BASE_MS = 500;
-const CAP_MS = 10_000; // ten thousand who were cut at once are back within 30 s
+const CAP_MS = 7_000; // ten thousand who were cut at once are back within 30 s
 const HANDSHAKE_MS = 30_000; // the gateway gives $connect 29 s
 const PONG_MS = 8_000;
 const RENEW_MS = /** @type {const} */ ([95 * 60_000, 112 * 60_000]); // the gateway ends a socket after 120 minutes

@@ -23,7 +23,7 @@ class Timing:
     typing_every: float = 3.0
     longest_pause: float = 10.0  # between syncs that bring nothing
     retry: float = 0.5
-    longest_retry: float = 10.0  # ten thousand who were cut at once are back within 30 s
+    longest_retry: float = 7.0  # ten thousand who were cut at once are back within 30 s
     refusals: int = 3  # of sockets within so many seconds, until REST takes over
     refusals_within: float = 60.0
     renewal: tuple[float, float] = (95 * 60.0, 112 * 60.0)  # API Gateway ends a socket after two hours
