@@ -37,9 +37,10 @@ NO_VALUE = _NoValue()
 
 @dataclass(frozen=True, slots=True)
 class LocalValues:
-    """What references to cloud resources become here: attributes by `LogicalId.Attribute` or `Type.Attribute`,
+    """What references to cloud resources become here.
 
-    parameters by name; `endpoint` is where AWS services are emulated.
+    Attributes by `LogicalId.Attribute` or `Type.Attribute`, parameters by name; `endpoint` is where AWS services are
+    emulated.
     """
 
     endpoint: str = "http://127.0.0.1"

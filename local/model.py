@@ -26,7 +26,7 @@ class FunctionSpec:
 
 
 class Rank(IntEnum):
-    """Who goes first, as the niceness of its workers: after the gateways, PostgreSQL and the emulator."""
+    """The niceness of a function's workers; gateways, PostgreSQL and the emulator have none."""
 
     EMERGENCY = 0
     AWAITED = 5  # somebody waits for the answer
@@ -57,7 +57,6 @@ class Invoker(Protocol):
 
     async def invoke(self, function: str, event: Mapping[str, Any]) -> Outcome:
         """Never raises for what the function did: errors, time-outs and throttling are outcomes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +239,7 @@ class Template:
 
     @property
     def awaited(self) -> tuple[str, ...]:
+        """Functions that somebody waits for."""
         return tuple(name for name in self.functions if self.rank(name) is Rank.AWAITED)
 
     def rank(self, function: str) -> Rank:

@@ -1,4 +1,4 @@
-"""Pools of workers, one per function: warm, growing on demand, throttled by reserved concurrency or the account's."""
+"""Pools of workers, one per function: warm, growing on demand, throttled beyond what they can begin in time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,28 +17,16 @@ from local.runtime_api import PAYLOAD_LIMIT
 from local.worker_environment import WorkerEnvironment
 from local.workers import Worker
 
-# Concurrent executions of an account (Lambda quotas); what waits for a worker here would run there.
-ACCOUNT_CONCURRENCY = 1000
-# One machine: more workers that compute only take each other's time, those of a long poll wait.
+# One machine: more workers that compute only take each other's time; those of a long poll wait.
 MOST_WORKERS = 2 * max(2, os.cpu_count() or 1)
 MOST_WAITING, LONG_SECONDS = 50, 20
 MOST_STARTING = 2
 IDLE_SECONDS = 60.0
+# What is not begun by then is throttled: the gateways give up after 29 s, and nothing is run for nobody.
+WAIT_SECONDS = 20.0
+THROTTLED = Outcome(throttled=True, error_type="TooManyRequestsException", error_message="Rate Exceeded.")
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Account:
-    """What functions without a reservation share."""
-
-    unreserved: int
-    active: int = 0
-
-    @classmethod
-    def of(cls, functions: Iterable[FunctionSpec]) -> Account:
-        """Of these functions."""
-        return cls(ACCOUNT_CONCURRENCY - sum(spec.reserved_concurrency or 0 for spec in functions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +52,9 @@ class Pool:
         spec: FunctionSpec,
         environment: WorkerEnvironment,
         report: Callable[[str], None],
-        account: Account,
-        rank: Rank = Rank.AWAITED,
+        rank: Rank,
     ) -> None:
         self.spec = spec
-        self._account = account
         self._rank = rank
         self._keep = int(rank is Rank.AWAITED)
         self._environment = environment
@@ -89,10 +75,8 @@ class Pool:
 
     async def invoke(self, event: Mapping[str, Any]) -> Outcome:
         """One synchronous invocation."""
-        if self._is_throttled():
-            return Outcome(
-                throttled=True, error_type="TooManyRequestsException", error_message="Rate Exceeded."
-            )
+        if self._is_full:
+            return THROTTLED
         payload = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
         if len(payload) > PAYLOAD_LIMIT:
             message = f"{len(payload)} byte payload is too large for the RequestResponse invocation type"
@@ -101,7 +85,7 @@ class Pool:
                 error_message=f"{message} (limit {PAYLOAD_LIMIT} bytes)",
             )
         # Whoever asked may go away meanwhile: the function runs on, as in the cloud.
-        return await asyncio.shield(self._in_background(self._counted(payload)))
+        return await asyncio.shield(self._in_background(self._run(payload)))
 
     async def close(self) -> None:
         """End every worker."""
@@ -127,30 +111,25 @@ class Pool:
             self._workers.discard(worker)
             await worker.stop()
 
-    def _is_throttled(self) -> bool:
+    @property
+    def _is_full(self) -> bool:
         reserved = self.spec.reserved_concurrency
-        if reserved is None:
-            return self._account.active >= self._account.unreserved
-        return self._active >= reserved
-
-    async def _counted(self, payload: bytes) -> Outcome:
-        shared = int(self.spec.reserved_concurrency is None)
-        self._active += 1
-        self._account.active += shared
-        try:
-            outcome = await self._run(payload)
-        finally:
-            self._active -= 1
-            self._account.active -= shared
-        self._invocations += 1
-        self._errors += not outcome.ok
-        return outcome
+        return reserved is not None and self._active >= reserved
 
     async def _run(self, payload: bytes) -> Outcome:
         worker = await self._take()
         if isinstance(worker, Outcome):
             return worker
-        outcome = await worker.invoke(payload)
+        if self._is_full:
+            self._give_back(worker)
+            return THROTTLED
+        self._active += 1
+        try:
+            outcome = await worker.invoke(payload)
+        finally:
+            self._active -= 1
+        self._invocations += 1
+        self._errors += not outcome.ok
         self._give_back(worker)
         return outcome
 
@@ -162,7 +141,10 @@ class Pool:
         waiter: asyncio.Future[Worker | Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         self._grow()
-        return await waiter
+        try:
+            return await asyncio.wait_for(waiter, WAIT_SECONDS)
+        except TimeoutError:
+            return THROTTLED
 
     def _give_back(self, worker: Worker) -> None:
         if worker.alive:
@@ -179,7 +161,8 @@ class Pool:
 
     def _grow(self) -> None:
         wanted = min(len(self._waiting), MOST_STARTING) - self._starting
-        most = MOST_WAITING if self.spec.timeout > LONG_SECONDS else MOST_WORKERS
+        waits = self._rank is Rank.AWAITED and self.spec.timeout > LONG_SECONDS
+        most = MOST_WAITING if waits else MOST_WORKERS
         for _ in range(min(wanted, most - len(self._workers))):
             self._launch()
 

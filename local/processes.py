@@ -78,8 +78,10 @@ async def spawn_watched(
 
 
 async def give_way(pid: int, niceness: int) -> None:
-    """Let a process, which leads its session, take less time than others: a third with 5, a tenth with 10."""
-    os.setpriority(os.PRIO_PROCESS, pid, niceness)
+    """Let a process, which leads its session, take less time than ours: a third with 5, a tenth with 10."""
+    if not niceness:
+        return
+    os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
     for _ in range(_PATIENCE):
         if _session_gives_way(pid, niceness):
             return

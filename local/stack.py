@@ -30,7 +30,7 @@ from local.identity import Issuer
 from local.migration import create_or_update
 from local.model import Outcome, Template
 from local.pg_binaries import Kind
-from local.pools import Account, Pool
+from local.pools import Pool
 from local.postgres import Postgres
 from local.processes import free_port, require_port
 from local.providers.stand_ins import ProviderPorts, StandIns, make_keys
@@ -180,11 +180,10 @@ class Stack:
         }
         environment = WorkerEnvironment(link_runtime(self._data.runtime), self._data.logs, shared)
         passwords = self._data.passwords(_logins(template))
-        account = Account.of(template.functions.values())
         for name, spec in template.functions.items():
             environment.path(spec)
             local = local_function(spec, template, self.ports, passwords)
-            self.pools[name] = Pool(local, environment, self._say, account, template.rank(name))
+            self.pools[name] = Pool(local, environment, self._say, template.rank(name))
 
     async def _create_state(self) -> None:
         if self.template is None:

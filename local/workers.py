@@ -23,7 +23,7 @@ INIT_TIMEOUT = 30.0
 class Worker:
     """Started once, invoked many times, never reused after an error that Lambda would end it for."""
 
-    def __init__(self, spec: FunctionSpec, environment: WorkerEnvironment, rank: Rank = Rank.AWAITED) -> None:
+    def __init__(self, spec: FunctionSpec, environment: WorkerEnvironment, rank: Rank) -> None:
         self.spec = spec
         self._rank = rank
         self.idle_since = time.monotonic()
@@ -53,10 +53,10 @@ class Worker:
                 command, environment=variables, cwd=self.spec.code, output=log
             )
         self._ended = asyncio.create_task(self._process.wait())
-        await give_way(self._process.pid, self._rank)
-        await asyncio.wait(
+        ready = asyncio.wait(
             {self._api.ready, self._ended}, timeout=INIT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
         )
+        await asyncio.gather(give_way(self._process.pid, self._rank), ready)
         if self._api.ready.done() and self.alive:
             return None
         failure = self._api.init_error or self._failed_init()

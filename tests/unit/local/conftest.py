@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.model import FunctionSpec, Rank
-from local.pools import Account, Pool
+from local.pools import Pool
 from local.worker_environment import WorkerEnvironment, link_runtime
 
 MakePool = Callable[..., Pool]
@@ -25,9 +25,7 @@ async def pool_of(tmp_path: Path) -> AsyncIterator[MakePool]:
     environment = WorkerEnvironment(link_runtime(tmp_path / "runtime"), logs, {"SHARED": "by all"})
     pools: list[Pool] = []
 
-    everybody = Account(unreserved=1000)
-
-    def make(source: str, *, rank: Rank = Rank.AWAITED, account: Account = everybody, **changes: Any) -> Pool:
+    def make(source: str, *, rank: Rank = Rank.AWAITED, **changes: Any) -> Pool:
         code = tmp_path / f"function{len(pools)}"
         code.mkdir()
         (code / "app.py").write_text(textwrap.dedent(source))
@@ -43,7 +41,7 @@ async def pool_of(tmp_path: Path) -> AsyncIterator[MakePool]:
             reserved_concurrency=None,
         )
         spec = dataclasses.replace(spec, **changes)
-        pools.append(Pool(spec, environment, lambda _line: None, account, rank))
+        pools.append(Pool(spec, environment, lambda _line: None, rank))
         return pools[-1]
 
     yield make

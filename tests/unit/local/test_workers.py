@@ -12,7 +12,6 @@ import pytest
 
 from local import pools, workers
 from local.model import Rank
-from local.pools import Account
 from local.runtime_api import PAYLOAD_LIMIT
 from tests.unit.local.conftest import MakePool
 
@@ -184,19 +183,34 @@ async def test_reserved_concurrency_refuses_the_next_event(pool_of: MakePool) ->
     assert (await running).payload == "late"
 
 
-async def test_functions_without_a_reservation_share_what_the_account_has(pool_of: MakePool) -> None:
-    account = Account(unreserved=1)
-    busy, other = pool_of(SLOW, account=account), pool_of(SLOW, account=account)
-    reserved = pool_of(SLOW, account=account, reserved_concurrency=1)
-    running = asyncio.create_task(busy.invoke({"seconds": 0.3}))
-    await asyncio.sleep(0.01)
+@pytest.mark.parametrize(
+    ("seconds", "rank", "most"), [(28, Rank.AWAITED, 3), (28, Rank.BEHIND, 1), (10, Rank.AWAITED, 1)]
+)
+async def test_only_those_whose_answers_wait_get_more_workers_than_there_are_processors_for(
+    pool_of: MakePool, monkeypatch: pytest.MonkeyPatch, seconds: int, rank: Rank, most: int
+) -> None:
+    monkeypatch.setattr(pools, "MOST_WORKERS", 1)
+    monkeypatch.setattr(pools, "MOST_WAITING", 3)
+    pool = pool_of(SLOW, timeout=seconds, rank=rank)
 
-    refused = await other.invoke({"seconds": 0})
+    await asyncio.gather(*(pool.invoke({"seconds": 0.2}) for _ in range(4)))
 
+    assert pool.state().workers == most
+
+
+async def test_what_cannot_be_begun_in_time_is_throttled_and_never_run(
+    pool_of: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = pool_of(SLOW)
+    await pool.warm()
+    monkeypatch.setattr(pools, "MOST_WORKERS", 1)
+    monkeypatch.setattr(pools, "WAIT_SECONDS", 0.05)
+
+    late, refused = await asyncio.gather(pool.invoke({"seconds": 0.3}), pool.invoke({"seconds": 0}))
+
+    assert late.payload == "late"
     assert refused.throttled
-    assert (await reserved.invoke({"seconds": 0})).payload == "late"
-    assert (await running).payload == "late"
-    assert (await other.invoke({"seconds": 0})).payload == "late"
+    assert pool.state().invocations == 1
 
 
 async def test_an_answer_above_six_megabytes_is_an_error(pool_of: MakePool) -> None:
