@@ -18,9 +18,9 @@ PAIRS = 20
 
 
 class Background:
-    """At a rate, whatever becomes of them; without one each pair sends as soon as it is answered."""
+    """At a rate, whatever becomes of them."""
 
-    def __init__(self, stack: SoakStack, http: aiohttp.ClientSession, rate: float | None) -> None:
+    def __init__(self, stack: SoakStack, http: aiohttp.ClientSession, rate: float) -> None:
         self.answered = 0
         self.seconds = 0.0
         self._stack = stack
@@ -35,7 +35,7 @@ class Background:
             return
         async with AsyncExitStack() as opened:
             pairs = await gather(self._pair(opened) for _ in range(PAIRS))
-            tasks = [asyncio.create_task(self._listen(socket, thread)) for thread, socket in pairs]
+            tasks = [asyncio.create_task(self._listen(socket)) for _, socket in pairs]
             tasks.append(asyncio.create_task(self._begin(pairs)))
             began = time.monotonic()
             yield
@@ -54,11 +54,7 @@ class Background:
         return thread, await opened.enter_async_context(self._http.ws_connect(address))
 
     async def _begin(self, pairs: list[tuple[str, aiohttp.ClientWebSocketResponse]]) -> None:
-        """The first of each pair, or all of them at the rate."""
-        if self._rate is None:
-            for thread, socket in pairs:
-                await _send(socket, thread)
-            return
+        """All of them, in turn."""
         began, number = time.monotonic(), 0
         while True:
             thread, socket = pairs[number % len(pairs)]
@@ -66,13 +62,11 @@ class Background:
             number += 1
             await asyncio.sleep(max(0.0, began + number / self._rate - time.monotonic()))
 
-    async def _listen(self, socket: aiohttp.ClientWebSocketResponse, thread: str) -> None:
+    async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for received in socket:
             frame = json.loads(received.data)
             if frame.get("type") == "sent":
                 self.answered += sum(each["status"] == "ok" for each in frame["results"])
-            if frame.get("type") in ("sent", "error") and self._rate is None:
-                await _send(socket, thread)
 
 
 async def _send(socket: aiohttp.ClientWebSocketResponse, thread: str) -> None:

@@ -116,8 +116,7 @@ class Herd:
         if not who.token:
             self.back[who.device_id] = time.monotonic()
         else:
-            cursors = {thread: {"epoch": self.epoch, "seq": seq} for thread, seq in known.items()}
-            await socket.send_json({"action": "sync", "id": "s", "cursors": cursors})
+            await self._sync(socket, known)
         async for received in socket:
             frame = json.loads(received.data)
             match frame.get("type"):
@@ -133,8 +132,16 @@ class Herd:
                         known.setdefault(each["thread_id"], each["head_seq"])
                     if not frame["more"]:
                         self.back[who.device_id] = time.monotonic()
+                case None:  # the gateway's own error: the function was not asked
+                    self.did["asked again"] += 1
+                    await asyncio.sleep(random.uniform(0, LONGEST_SECONDS))  # noqa: S311 (no secret)
+                    await self._sync(socket, known)
                 case kind:
                     self.did[str(kind)] += 1
+
+    async def _sync(self, socket: aiohttp.ClientWebSocketResponse, known: dict[str, int]) -> None:
+        cursors = {thread: {"epoch": self.epoch, "seq": seq} for thread, seq in known.items()}
+        await socket.send_json({"action": "sync", "id": "s", "cursors": cursors})
 
 
 def live(pipe: Connection, url: str, people: Sequence[Identity]) -> None:

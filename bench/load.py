@@ -20,6 +20,7 @@ from people import DEVICES, IN_THREAD, Api, Person
 PROVIDERS = {"email": "Resend", "sms": "Twilio", "push": "Web Push"}
 # What is not there after so long without anything new has been lost.
 SILENCE_SECONDS = 6.0
+RETRY_SECONDS = 0.2
 
 
 @dataclass
@@ -107,25 +108,41 @@ class Load:
             self.other[result["code"]] += 1
 
 
-async def listen(socket: aiohttp.ClientWebSocketResponse, load: Load) -> None:
+async def listen(socket: aiohttp.ClientWebSocketResponse, loads: Sequence[Load]) -> None:
     """Note what arrives, until the socket closes."""
     async for message in socket:
-        load.note(json.loads(message.data), time.time())
-    load.other["closed"] += 1
+        frame, at = json.loads(message.data), time.time()
+        for load in loads:
+            load.note(frame, at)
+    loads[0].other["closed"] += 1
 
 
 async def send(person: Person, load: Load, urgent: float) -> Sent:
     """One message of this person, from one of his devices, to one of his threads."""
-    load.numbers += 1
-    message_id, sent = str(uuid4()), Sent(load.numbers, time.time())
-    load.by_client_id[message_id] = sent
-    text = f"The cake is here, where do you want it? #{sent.number}"
     level = "urgent" if random.random() < urgent else "normal"  # noqa: S311 (no secret)
-    message = {"client_msg_id": message_id, "message": text, "priority_level": level}
+    sent, message = _written(load, level)
     thread, socket = random.choice(person.threads), random.choice(person.sockets)  # noqa: S311
-    frame = {"action": "send", "id": message_id, "thread_id": thread, "messages": [message]}
-    await socket.send_json(frame)
+    name = message["client_msg_id"]
+    await socket.send_json({"action": "send", "id": name, "thread_id": thread, "messages": [message]})
     return sent
+
+
+async def raise_alarm(api: Api, person: Person, load: Load) -> None:
+    """An emergency, over REST as clients send it: again and again until it is taken."""
+    sent, message = _written(load, "emergency")
+    path = f"/threads/{random.choice(person.threads)}/messages"  # noqa: S311 (no secret)
+    while not await api.is_taken("POST", path, message, person.token):
+        load.other["refused"] += 1
+        await asyncio.sleep(RETRY_SECONDS)
+    sent.answered_at = time.time()
+
+
+def _written(load: Load, level: str) -> tuple[Sent, dict[str, str]]:
+    load.numbers += 1
+    name, sent = str(uuid4()), Sent(load.numbers, time.time())
+    load.by_client_id[name] = sent
+    text = f"The cake is here, where do you want it? #{sent.number}"
+    return sent, {"client_msg_id": name, "message": text, "priority_level": level}
 
 
 async def steadily(people: Sequence[Person], load: Load, rate: float, seconds: float, urgent: float) -> None:

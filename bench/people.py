@@ -17,6 +17,7 @@ THREADS = [(0, 1, 2, 3, 4), (5, 6, 7, 8, 9), (0, 2, 4, 6, 8), (1, 3, 5, 7, 9)]
 WEDDING = 10
 IN_THREAD = len(THREADS[0])
 AT_ONCE = 8
+TOO_MANY = 429
 NOTHING: dict[str, str] = {}
 
 T = TypeVar("T")
@@ -59,6 +60,14 @@ class Api:
             if answer.status >= 300:
                 raise SystemExit(f"{method} {path}: {answer.status} {await answer.text()}")
             return await answer.json() if answer.status != 204 else NOTHING
+
+    async def is_taken(self, method: str, path: str, body: object, token: str) -> bool:
+        """Whether a request was not put off. Ends the program when it is refused."""
+        headers, url = {"Authorization": f"Bearer {token}"}, f"{self._console}/v1{path}"
+        async with self._http.request(method, url, json=body, headers=headers) as answer:
+            if 300 <= answer.status < 500 and answer.status != TOO_MANY:
+                raise SystemExit(f"{method} {path}: {answer.status} {await answer.text()}")
+            return answer.status < 300
 
     async def connect(self, person: Person) -> None:
         """One more device of this person: a socket that has synced."""

@@ -4,8 +4,8 @@
 
 A hundred people have ten devices each; some of them, or all, are in the thread of a size, the others only have a socket
 open. One message after the other is sent over REST, a moment after the last has arrived everywhere. Background messages
-come from pairs of people who send over sockets at a rate, whatever becomes of them. Last, emergencies are sent while
-that rate is three times what the machine was found to answer. The clients run on the same machine and take their share.
+come from pairs of people who send over sockets at a rate, whatever becomes of them. The clients run on the same machine
+and take their share. Emergencies among too many ordinary messages: send.py.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from weddings import wedding_of
 DEVICES = 10
 GROUPS = (10, 50, 200, 1000)
 ARRIVAL_SECONDS = 10.0
-SATURATION_SECONDS = 8.0
 
 
 @dataclass
@@ -79,12 +78,12 @@ class Bench:
         grown = (after[RUNNER] - before.get(RUNNER, 0.0)) * 1024 / len(devices)
         print(f"  {grown:.1f} KiB (PSS) of the gateways' process for each of them", flush=True)
 
-    async def deliver(self, size: int, priority: str = "normal") -> list[float]:
+    async def deliver(self, size: int) -> list[float]:
         """Seconds to the last connection of the thread, message by message; one that did not come is left out."""
         found: list[float] = []
         for _ in range(self.options.messages):
             name, began = str(uuid4()), time.monotonic()
-            message = {"client_msg_id": name, "message": "The cake is here", "priority_level": priority}
+            message = {"client_msg_id": name, "message": "The cake is here"}
             await self._post(f"/threads/{self.threads[size]}/messages", message)
             while time.monotonic() < began + ARRIVAL_SECONDS:
                 times = await self.crowd[0].heard(name)
@@ -115,22 +114,6 @@ class Bench:
         if rate:
             print(f"  background: {load.answered / load.seconds:.0f} of {rate:.0f} a second were answered")
 
-    async def emergencies(self) -> None:
-        """While ordinary messages come three times as fast as they can be answered."""
-        load = Background(self.stack, self.http, None)
-        async with load.running():
-            await asyncio.sleep(SATURATION_SECONDS)
-        most = load.answered / load.seconds
-        print(f"saturation: {most:.0f} ordinary messages answered a second", flush=True)
-        load = Background(self.stack, self.http, 3 * most)
-        async with load.running():
-            for size in GROUPS[:2]:
-                took = await self.deliver(size, "emergency")
-                print(
-                    f"  {size:5} connections, emergencies at three times that  {percentiles(took)}",
-                    flush=True,
-                )
-
     async def _post(self, path: str, body: object) -> None:
         headers = {"Authorization": f"Bearer {await self.stack.token(self.people[0])()}"}
         async with self.http.post(self.stack.api + path, json=body, headers=headers) as answer:
@@ -150,8 +133,6 @@ async def run(options: argparse.Namespace, stack: SoakStack) -> None:
                 await bench.open_sockets(sockets)
                 for rate in options.background:
                     await bench.measure(rate)
-            if options.emergencies:
-                await bench.emergencies()
         finally:
             watching.cancel()
             await gather(asyncio.to_thread(each.end) for each in bench.crowd)
@@ -170,7 +151,6 @@ def main() -> None:
     parser.add_argument("--background", type=float, nargs="+", default=[0, 200], help="messages a second")
     parser.add_argument("--messages", type=int, default=50, help="for each figure")
     parser.add_argument("--pause", type=float, default=0.3, help="seconds between them")
-    parser.add_argument("--no-emergencies", dest="emergencies", action="store_false")
     parser.add_argument("--draw", type=Path, help="the picture of it (SVG)")
     options = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

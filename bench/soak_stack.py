@@ -35,6 +35,7 @@ from local.stack import Options, Stack
 
 AWAITED = ("RestFunction", "WebsocketFunction", "AuthorizerFunction")
 START_SECONDS = 60.0
+TOO_MANY = 429
 
 
 class SoakStack:
@@ -83,13 +84,13 @@ class SoakStack:
         return known
 
     async def call(self, user_id: str, method: str, path: str, body: object = None) -> Any:
-        """One request of the REST API, repeated while there is trouble; None if it is refused."""
+        """One request of the REST API, repeated while there is trouble or too much of it; None if it is refused."""
         headers = {"Authorization": f"Bearer {await self.token(user_id)()}"}
         async with aiohttp.ClientSession(headers=headers) as http:
             while True:
                 with suppress(aiohttp.ClientError, ValueError):
                     async with http.request(method, self.api + path, json=body) as answer:
-                        if answer.status < 500:
+                        if answer.status < 500 and answer.status != TOO_MANY:
                             return await answer.json() if answer.status < 300 else None
                 await asyncio.sleep(0.2)
 
