@@ -80,6 +80,18 @@ export class Outbox {
     return chosen.map(([thread_id, queue]) => this.#batch(thread_id, queue));
   }
 
+  /** The last emergency of each thread that waits. @returns {Entry[]} */
+  emergencies() {
+    const waiting = this.waiting().filter((entry) => entry.state === "queued" && isEmergency(entry));
+    return [...new Map(waiting.map((entry) => [entry.thread_id, entry])).values()];
+  }
+
+  /** What waits in a thread up to its last emergency, whether it is under way or not. @param {string} threadId */
+  urgent(threadId) {
+    const queue = this.waiting(threadId).filter(({ state }) => state === "queued");
+    return queue.slice(0, queue.map(isEmergency).lastIndexOf(true) + 1);
+  }
+
   /** @param {Batch} batch is on its way: nothing else of its thread until `settle` or `land` */
   launch(batch) {
     this.#flying.set(batch.thread_id, batch);
@@ -105,6 +117,13 @@ export class Outbox {
     return out;
   }
 
+  /** The answer to one that went beside what is under way. @param {Entry} entry @param {string} epoch @param {Result} result @param {number} at @returns {Outcome} */
+  confirm(entry, epoch, result, at) {
+    const out = nothing();
+    this.#conclude(entry, result, epoch, at, out);
+    return out;
+  }
+
   /**
    * The whole send was refused. A batch is tried again one by one, so that one bad message fails alone.
    * @param {string} threadId @param {string} code @returns {Outcome}
@@ -118,6 +137,7 @@ export class Outbox {
       this.#single.set(threadId, others.length + 1);
       return nothing();
     }
+    if (first.state !== "queued") return nothing();
     return this.#kept(Object.assign(first, { state: "failed", code }), "failed");
   }
 
@@ -174,6 +194,12 @@ export class Outbox {
     const left = (this.#single.get(entry.thread_id) ?? 0) - 1;
     if (left > 0) this.#single.set(entry.thread_id, left);
     else this.#single.delete(entry.thread_id);
+    this.#conclude(entry, result, epoch, at, out);
+  }
+
+  /** What an answer makes of it, if none came before. @param {Entry} entry @param {Result} result @param {string} epoch @param {number} at @param {Outcome} out */
+  #conclude(entry, result, epoch, at, out) {
+    if (entry.state !== "queued") return;
     if (result.status === "skipped" || (result.status === "error" && TRANSIENT.has(result.code ?? ""))) return;
     const stored = result.status !== "error";
     Object.assign(

@@ -1,10 +1,12 @@
-/** Brings the outbox to the server: over the socket while there is one, over REST while there is none. */
+/** Brings the outbox to the server: over the socket while there is one, over REST while there is none, emergencies over both. */
 
+import { Emergencies } from "./emergencies.js";
 import { Refused } from "./rest.js";
 import { Timers } from "./timers.js";
 /** @typedef {import("./protocol.js").Frame} Frame */
 /** @typedef {import("./protocol.js").Outcome} Outcome */
 /** @typedef {import("./outbox.js").Batch} Batch */
+/** @typedef {import("./outbox.js").Entry} Entry */
 /** @typedef {import("./outbox.js").Outbox} Outbox */
 /** @typedef {import("./outbox.js").Result} Result */
 
@@ -35,6 +37,7 @@ export class Sender {
   /** @type {Map<string, number>} */
   #failures = new Map();
   #timers = new Timers();
+  #emergencies;
   #overRest = false;
   #running = false;
   /** Whether a sync was answered on this connection, and nothing since then says that the database was away. */
@@ -45,6 +48,8 @@ export class Sender {
   /** @param {SenderOptions} options */
   constructor(options) {
     this.#options = options;
+    const { outbox, random } = options;
+    this.#emergencies = new Emergencies({ outbox, random, post: (entry) => this.#postBeside(entry) });
   }
 
   /** There is a new socket: what was asked on the last one goes again on this one. */
@@ -53,6 +58,7 @@ export class Sender {
     this.#overRest = false;
     for (const re of [...this.#asked.keys()]) this.#forget(re);
     this.#timers.clear("rest");
+    this.#emergencies.stop(); // and begin again
     this.#wait(); // sync was the first frame on it
     this.pump();
   }
@@ -61,11 +67,14 @@ export class Sender {
   disconnected() {
     this.#running = true;
     for (const re of [...this.#asked.keys()]) this.#forget(re);
-    if (this.#overRest || this.#timers.has("rest")) return;
+    if (this.#overRest) return;
+    this.#emergencies.pump();
+    if (this.#timers.has("rest")) return;
     this.#sure = false;
     this.#timers.clear("sure");
     this.#timers.set("rest", REST_AFTER_MS, () => {
       this.#overRest = true;
+      this.#emergencies.stop(); // it is their one road from here on
       this.pump();
     });
   }
@@ -90,12 +99,14 @@ export class Sender {
     for (const re of [...this.#asked.keys()]) this.#forget(re);
     for (const timer of this.#paused.values()) clearTimeout(timer);
     this.#paused.clear();
+    this.#emergencies.stop();
     this.#timers.clearAll();
   }
 
   /** Send what may be sent; only emergencies, until a sync has been answered. */
   pump() {
     if (!this.#running) return;
+    if (!this.#overRest) this.#emergencies.pump();
     for (const batch of this.#options.outbox.ready(this.#sure)) {
       if (this.#paused.has(batch.thread_id)) continue;
       if (!(batch.fits && this.#ask(batch)) && (!batch.fits || this.#overRest)) void this.#post(batch);
@@ -136,27 +147,49 @@ export class Sender {
   async #post(batch) {
     const [entry] = batch.entries;
     if (!entry) return;
-    const { rest, outbox, replica } = this.#options;
-    const known = replica.epoch ?? "";
-    outbox.launch({ ...batch, entries: [entry] });
+    this.#options.outbox.launch({ ...batch, entries: [entry] });
     try {
-      const stored = await rest.request("POST", `/threads/${batch.thread_id}/messages`, entry.message);
-      const status = stored.duplicate ? "duplicate" : "ok";
-      const { client_msg_id } = entry.message;
-      await this.#settled(batch.thread_id, stored.epoch ?? known, [{ client_msg_id, status, id: stored.id, seq: stored.seq, code: null }]);
+      const { epoch, result } = await this.#store(entry);
+      await this.#settled(batch.thread_id, epoch, [result]);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       await this.#refused(batch.thread_id, error.transient ? "unavailable" : error.code, error.retryAfterMs);
     }
   }
 
+  /** Beside what is under way, until it is settled. Throws Refused where asking again may help. @param {Entry} entry */
+  async #postBeside(entry) {
+    const { outbox, settle } = this.#options;
+    const { epoch, result } = await this.#store(entry).catch((error) => {
+      if (!(error instanceof Refused) || error.transient) throw error;
+      const { client_msg_id } = entry.message;
+      return { epoch: "", result: { client_msg_id, status: "error", id: null, seq: null, code: error.code } };
+    });
+    await settle(() => outbox.confirm(entry, epoch, result, Date.now()));
+    this.#heard(entry.thread_id, epoch, [result]);
+  }
+
+  /** Over REST. Throws Refused. @param {Entry} entry @returns {Promise<{epoch: string, result: Result}>} */
+  async #store({ thread_id, message }) {
+    const { rest, replica } = this.#options;
+    const known = replica.epoch ?? "";
+    const { id, seq, duplicate, epoch } = await rest.request("POST", `/threads/${thread_id}/messages`, message);
+    const { client_msg_id } = message;
+    return { epoch: epoch ?? known, result: { client_msg_id, status: duplicate ? "duplicate" : "ok", id, seq, code: null } };
+  }
+
+  /** How far the log goes. @param {string} threadId @param {string} epoch @param {Result[]} results */
+  #heard(threadId, epoch, results) {
+    const most = Math.max(...results.map(({ seq }) => seq ?? 0));
+    if (most > 0) this.#options.replica.heard(threadId, epoch, most);
+    this.#options.heard();
+  }
+
   /** @param {string} threadId @param {string} epoch @param {Result[]} results */
   async #settled(threadId, epoch, results) {
-    const { outbox, settle, heard, replica } = this.#options;
+    const { outbox, settle } = this.#options;
     await settle(() => outbox.settle(threadId, epoch, results, Date.now()));
-    const seqs = results.map(({ seq }) => seq ?? 0);
-    if (Math.max(...seqs) > 0) replica.heard(threadId, epoch, Math.max(...seqs));
-    heard();
+    this.#heard(threadId, epoch, results);
     if (results.every(({ status }) => status === "ok" || status === "duplicate")) this.#failures.delete(threadId);
     else this.#pause(threadId, 0);
     if (results.some(({ code }) => code === "unavailable")) this.#sure = false;

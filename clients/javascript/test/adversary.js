@@ -173,7 +173,8 @@ class Game {
     const threads = device.replica.threads.filter((/** @type {any} */ each) => !each.stale);
     if (!threads.length) return;
     this.count += 1;
-    const message = { client_msg_id: `m${this.count}`, message: `text ${this.count}` };
+    const urgent = this.count % 5 === 0 && { priority_level: "emergency" };
+    const message = { client_msg_id: `m${this.count}`, message: `text ${this.count}`, ...urgent };
     device.settle(device.outbox.add(this.pick(threads).thread_id, message, this.now));
   }
 
@@ -202,6 +203,7 @@ class Game {
     if (!replica.syncing && (device.first || surely || (replica.incomplete && this.maybe(0.4)) || this.maybe(0.02))) this.sync(device);
     for (const asked of replica.stale()) if (surely || this.maybe(0.5)) this.load(device, asked);
     for (const id of this.server.threads.keys()) if (surely || this.maybe(0.1)) outbox.land(id); // no answer in time
+    for (const { thread_id } of outbox.emergencies()) if (surely || this.maybe(0.5)) this.post(device, outbox.urgent(thread_id)[0]);
     for (const batch of outbox.ready()) if (surely || this.maybe(0.5)) this.send(device, batch);
   }
 
@@ -227,6 +229,19 @@ class Game {
         if (replica !== device.replica) return;
         device.settle(page ? replica.loaded(thread_id, generation, structuredClone(page)) : replica.missing(thread_id, signs));
       });
+    });
+  }
+
+  /** Over REST, beside what is under way. @param {Device} device @param {any} entry */
+  post(device, entry) {
+    const { outbox } = device;
+    const message = structuredClone(entry.message);
+    this.deliver(() => {
+      const answer = this.server.send(entry.thread_id, device.person, [message]);
+      if (answer) this.push(entry.thread_id, answer.seqs);
+      const refused = { client_msg_id: message.client_msg_id, status: "error", id: null, seq: null, code: "not_found" };
+      const [result] = answer?.results ?? [refused];
+      this.deliver(() => outbox === device.outbox && device.settle(outbox.confirm(entry, answer?.epoch ?? "", result, this.now)));
     });
   }
 

@@ -343,6 +343,107 @@ test("an emergency waits for no sync, nor does what was written before it in its
   assert.deepEqual(stage.all("send").map(({ thread_id }) => thread_id), ["music"]);
 });
 
+const POSTED = "POST /threads/flowers/messages";
+const HELP = { message: "Help", priority_level: "emergency" };
+const stored = (/** @type {any} */ { client_msg_id }) => ({ id: "x", seq: 2, client_msg_id, epoch: "a1", duplicate: false });
+
+test("an emergency is settled once by REST, whatever the socket says of it later", async () => {
+  stage.rest[POSTED] = stored;
+  const client = await stage.live();
+  for (const late of ["ok", "refused"]) {
+    const id = await client.send("flowers", HELP);
+    await stage.settled();
+    assert.deepEqual(stage.told("sent").map(({ client_msg_id }) => client_msg_id).at(-1), id);
+
+    if (late === "ok") await stage.answersSend();
+    else await stage.says({ type: "error", re: stage.last("send").id, code: "invalid", detail: "" });
+  }
+
+  assert.deepEqual([stage.told("sent").length, stage.told("failed").length, stage.all("send").length], [2, 0, 2]);
+  assert.deepEqual(client.unsent(), []);
+});
+
+test("what the socket answers first is settled, and the late answer of REST changes nothing", async () => {
+  /** @type {(value: any) => void} */ let answer = () => {};
+  stage.rest[POSTED] = () => new Promise((resolve) => (answer = resolve));
+  const client = await stage.live();
+  await client.send("flowers", HELP);
+
+  await stage.answersSend();
+  answer(409);
+  await stage.pass(60_000);
+
+  assert.deepEqual([stage.told("sent").length, stage.told("failed").length, stage.all(POSTED).length], [1, 0, 1]);
+});
+
+test("what was written before an emergency in its thread goes over REST before it, and nothing else does", async () => {
+  stage.rest[POSTED] = stored;
+  const client = await stage.live();
+
+  await client.send("flowers", "On my way");
+  await client.send("music", "Elsewhere");
+  await stage.settled();
+  assert.equal(stage.all(POSTED).length, 0);
+  await client.send("flowers", HELP);
+  await client.send("flowers", "Better now");
+  await stage.settled();
+
+  assert.deepEqual(stage.all(POSTED).map(({ message }) => message), ["On my way", "Help"]);
+  assert.deepEqual(client.unsent().map(({ message }) => message.message), ["Elsewhere", "Better now"]);
+  assert.equal(stage.all("POST /threads/music/messages").length, 0);
+});
+
+test("REST is tried again later and later, and at once on a new connection or for a new emergency", async () => {
+  stage.rest[POSTED] = () => 503;
+  const client = await stage.live();
+  await client.send("flowers", HELP);
+  await stage.settled();
+  const times = [];
+  for (let ms = 0; ms <= 8_000; ms += 250) {
+    while (times.length < stage.all(POSTED).length) times.push(ms);
+    await stage.pass(250);
+  }
+  assert.deepEqual(times, [0, 500, 1_500, 3_500, 7_500]);
+
+  await client.send("flowers", HELP);
+  await stage.settled();
+  assert.equal(stage.all(POSTED).length, 6);
+  stage.sockets.at(-1).onclose();
+  await stage.pass(250);
+  await stage.connects();
+  assert.equal(stage.all(POSTED).length, 7);
+});
+
+test("without a socket an emergency goes over REST at once, and after three seconds by that one road", async () => {
+  stage.rest[POSTED] = stage.rest["POST /sync"] = () => new Promise(() => undefined);
+  stage.rest["POST /realtime/tickets"] = () => 503;
+  const client = await stage.open();
+
+  await client.send("flowers", HELP);
+  await stage.settled();
+  assert.equal(stage.all(POSTED).length, 1);
+  await stage.pass(3_000);
+  await stage.pass(14_000);
+
+  assert.equal(stage.all(POSTED).length, 2);
+});
+
+test("a process that ends before REST has answered leaves an emergency to the next one, which asks at once", async () => {
+  const store = new MemoryStore();
+  stage.rest[POSTED] = () => new Promise(() => undefined);
+  const first = await stage.open({ store });
+  const id = await first.send("flowers", HELP);
+  await stage.settled();
+  await first.close();
+
+  stage.rest[POSTED] = (body) => ({ ...stored(body), duplicate: true });
+  const second = await stage.open({ store });
+
+  assert.deepEqual(stage.all(POSTED).map(({ client_msg_id }) => client_msg_id), [id, id]);
+  assert.deepEqual(stage.told("sent").map(({ client_msg_id }) => client_msg_id), [id]);
+  assert.deepEqual(second.unsent(), []);
+});
+
 test("a server that was away is asked before anything is sent again", async () => {
   const client = await stage.live();
   await client.send("flowers", "Anybody?");

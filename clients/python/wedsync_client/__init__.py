@@ -11,10 +11,9 @@ from wedsync_client.frames import (
     Refused,
     Reloaded,
     Sent,
-    State,
-    StateChanged,
     Told,
 )
+from wedsync_client.state import State, StateChanged
 from wedsync_client.store import StoreError
 from wedsync_client.timing import Timing
 

@@ -13,17 +13,18 @@ from typing import Any
 import aiohttp
 
 from wedsync_client.channels import Channel
-from wedsync_client.frames import Frame, Message, State, StateChanged, Told
-from wedsync_client.lines import Arrived, Lines, NotOpened, Opened
+from wedsync_client.frames import Frame, Message, Told
+from wedsync_client.lines import Arrived, Lines, NotOpened, Opened, Posted
 from wedsync_client.loading import Loaded, Loads
 from wedsync_client.machine import Machine
 from wedsync_client.rest import Rest, Token
 from wedsync_client.session import Session, Step
+from wedsync_client.state import State, StateChanged
 from wedsync_client.store import Store
 from wedsync_client.timing import Attempts, Timing
 
 # A step: it has been taken, what comes of it is to be done. None: something is due, or wanted.
-Happening = Opened | NotOpened | Arrived | Loaded | Step | None
+Happening = Opened | NotOpened | Arrived | Posted | Loaded | Step | None
 
 
 class Client:
@@ -144,6 +145,8 @@ class Client:
                     await self._carry_out(self._loads.finish(loaded, self._session))
                 case Arrived(channel, frame):
                     await self._arrived(channel, frame)
+                case Posted(frame):
+                    await self._carry_out(self._session.posted(frame))
 
     async def _next(self) -> Happening:
         """What happened, or None when something is due."""
@@ -172,6 +175,8 @@ class Client:
     async def _carry_out(self, step: Step) -> None:
         for told in step.told:
             self._told.put_nowait(told)
+        for frame in step.posts:
+            self._lines.post(frame)
         for load in step.loads:
             self._loads.start(load)
         if step.caught_up and self._lines.is_fallback:

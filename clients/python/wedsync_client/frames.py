@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
+
+from wedsync_client.state import StateChanged
 
 Frame = Mapping[str, Any]
 Message = Mapping[str, Any]
@@ -16,18 +17,6 @@ MAX_CURSORS = 200
 MAX_EVENTS = 300
 NO_END = 2**62  # beyond any seq
 MAX_WAIT = 20  # seconds, for something new, where nothing is pushed
-
-
-class State(StrEnum):
-    """How things stand with the connection, for a user interface."""
-
-    CLOSED = "closed"  # not started, or stopped
-    OFFLINE = "offline"  # waiting before the next attempt
-    CONNECTING = "connecting"
-    CATCHING_UP = "catching_up"  # connected; something may be missing
-    LIVE = "live"  # connected, and nothing is missing
-    POLLING = "polling"  # sockets do not get through: it asks over REST, and nothing was missing when it did
-    ENDED = "ended"  # by the server, for good: another connection has this one's place, or nothing is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +78,11 @@ class Queued:
     def client_msg_id(self) -> str:
         """What makes sending it twice sending it once."""
         return self.body["client_msg_id"]
+
+    @property
+    def is_emergency(self) -> bool:
+        """Whether it waits for nothing."""
+        return self.body.get("priority_level") == "emergency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +154,6 @@ class Hint:
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
-class StateChanged:
-    """The connection is in another state."""
-
-    state: State
-
-
 Told = Applied | Reloaded | Filled | Left | Sent | Refused | Hint | StateChanged
 
 
@@ -220,6 +207,13 @@ class Transmit:
 
 
 @dataclass(frozen=True, slots=True)
+class Post:
+    """Carry out a `send` frame over REST, whatever the connection does."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """End the connection; `frame` is the `bye` that asked for it, None for a dead line."""
 
@@ -236,7 +230,7 @@ class CaughtUp:
     """Nothing is missing."""
 
 
-Effect = Told | Keep | Drop | Remember | Reoffer | Load | Transmit | Close | Renew | CaughtUp
+Effect = Told | Keep | Drop | Remember | Reoffer | Load | Transmit | Post | Close | Renew | CaughtUp
 
 
 @dataclass(frozen=True, slots=True)

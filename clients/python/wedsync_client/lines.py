@@ -13,7 +13,7 @@ import aiohttp
 from wedsync_client.channels import BusyGateway, Channel, RefusedSocket, SocketChannel
 from wedsync_client.frames import Frame
 from wedsync_client.rest import Problem, Rest, Ticket, Unreachable
-from wedsync_client.rest_channel import RestChannel
+from wedsync_client.rest_channel import RestChannel, post
 from wedsync_client.timing import Attempts
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
@@ -39,6 +39,13 @@ class Arrived:
     frame: Frame | None
 
 
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of a frame that was posted."""
+
+    frame: Frame
+
+
 class Lines:
     """Opens channels and reads them, in tasks of `spawn`; what happens is told through `tell`, in order."""
 
@@ -48,7 +55,7 @@ class Lines:
         rest: Rest,
         device_id: str,
         attempts: Attempts,
-        tell: Callable[[Opened | NotOpened | Arrived], None],
+        tell: Callable[[Opened | NotOpened | Arrived | Posted], None],
         spawn: Spawn,
     ) -> None:
         self.current: Channel | None = None
@@ -93,6 +100,10 @@ class Lines:
         if channel is not None:
             self._spawn(channel.close())
 
+    def post(self, frame: Frame) -> None:
+        """Carry out a `send` frame over REST, beside the connection."""
+        self._spawn(self._post(frame))
+
     def renew(self) -> None:
         """Hand in a ticket on the connection there is. If that fails the server asks again, and in the end says bye."""
         if self.current is not None and (self._renewing is None or self._renewing.done()):
@@ -109,6 +120,9 @@ class Lines:
         self._cancel()
         if channel is not None:
             await channel.close()
+
+    async def _post(self, frame: Frame) -> None:
+        self._tell(Posted(await post(self._rest, frame)))
 
     async def _open(self, after: float) -> None:
         await asyncio.sleep(after)

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from random import Random
 
+from wedsync_client.emergencies import Emergencies
 from wedsync_client.frames import (
     Close,
     Effect,
     Frame,
     Hint,
     Page,
+    Post,
     Queued,
     Refused,
     Renew,
@@ -38,6 +40,7 @@ class Machine:
         self._timing = timing
         self._threads = self.threads(user_id, saved, timing, random)
         self._outbox = self.outbox(saved.queued, timing.answer)
+        self._emergencies = Emergencies(self._outbox, timing, random)
         self._truncated = tuple(saved.truncated)
         self._modes = Modes()
         self._connected = False
@@ -57,6 +60,7 @@ class Machine:
         """A connection is open: sync is its first frame. `pushes`: news come without being asked for."""
         self.disconnected()
         self._threads.sync.connected(pushes=pushes)
+        self._emergencies.connected(pushes=pushes)
         self._outbox.hold(now, now + self._timing.answer)
         self._connected = True
         self._threads.receipts.note()
@@ -71,6 +75,7 @@ class Machine:
         self._pong_by = None
         self._threads.sync.disconnected()
         self._outbox.disconnected()
+        self._emergencies.disconnected()
 
     def received(self, frame: Frame, now: float) -> list[Effect]:
         """What a frame means. One without a type is the gateway's own, after a failure.
@@ -82,14 +87,16 @@ class Machine:
         return heard if any(isinstance(each, Reoffer) for each in heard) else [*heard, *self.tick(now)]
 
     def tick(self, now: float) -> list[Effect]:
-        """What is due."""
-        return list(self._due(now)) if self._connected else []
+        """What is due; while disconnected only emergencies are."""
+        posts = (Post(frame) for frame in self._emergencies.frames(now))
+        return [*posts, *(self._due(now) if self._connected else ())]
 
     def deadline(self) -> float | None:
-        """When `tick` has something to do; None while disconnected."""
+        """When `tick` has something to do, if it ever has without being asked."""
         if not self._connected:
-            return None
+            return self._emergencies.deadline()
         times = (
+            self._emergencies.deadline(),
             self._threads.sync.deadline(),
             self._threads.receipts.deadline(),
             self._threads.attention.deadline(),
@@ -105,6 +112,11 @@ class Machine:
     def requeue(self, queued: Iterable[Queued]) -> None:
         """What waits by now, with what was sent to a log that was restored since."""
         self._outbox.requeue(queued)
+        self._emergencies.restored()
+
+    def posted(self, frame: Frame, now: float) -> list[Effect]:
+        """The answer to a `Post`: it is no sign of life of the connection."""
+        return [*self._emergencies.answered(frame, now), *self.tick(now)]
 
     def focus(self, thread_id: str | None, now: float) -> list[Effect]:
         """The person looks at this thread, or at none."""

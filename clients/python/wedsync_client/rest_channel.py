@@ -10,6 +10,31 @@ from wedsync_client.frames import Frame
 from wedsync_client.rest import Problem, Rest, Unreachable
 
 
+async def post(rest: Rest, frame: Frame) -> Frame:
+    """Carry out a `send` frame; the `sent` frame that a socket would bring.
+
+    One by one; after a failure the rest is skipped, so that the order holds (R14).
+    The epoch is that of the first: if the log was restored since, all are offered again (R4).
+    """
+    results: list[Frame] = []
+    epoch: str | None = None
+    for message in frame["messages"]:
+        result = {"client_msg_id": message["client_msg_id"], "id": None, "seq": None, "code": None}
+        try:
+            sent = await rest.send(frame["thread_id"], message)
+        except Problem as problem:
+            results.append(result | {"status": "error", "code": problem.code})
+        except Unreachable:
+            results.append(result | {"status": "skipped", "code": "unavailable"})
+            break
+        else:
+            epoch = epoch or sent["epoch"]
+            status = "duplicate" if sent.get("duplicate") else "ok"
+            results.append(result | {"status": status, "id": sent["id"], "seq": sent["seq"]})
+    where = {"re": frame["id"], "thread_id": frame["thread_id"]}
+    return {"type": "sent", **where, "epoch": epoch, "results": results}
+
+
 class RestChannel:
     """Frames go out as requests, and what comes back are the frames a socket would bring.
 
@@ -62,26 +87,7 @@ class RestChannel:
         self._frames.put_nowait(frame)
 
     async def _send(self, frame: Frame) -> None:
-        """One by one; after a failure the rest is skipped, so that the order holds (R14).
-
-        The epoch is that of the first: if the log was restored since, all are offered again (R4).
-        """
-        results: list[Frame] = []
-        epoch: str | None = None
-        for message in frame["messages"]:
-            result = {"client_msg_id": message["client_msg_id"], "id": None, "seq": None, "code": None}
-            try:
-                sent = await self._rest.send(frame["thread_id"], message)
-            except Problem as problem:
-                results.append(result | {"status": "error", "code": problem.code})
-            except Unreachable:
-                results.append(result | {"status": "skipped", "code": "unavailable"})
-                break
-            else:
-                epoch = epoch or sent["epoch"]
-                status = "duplicate" if sent.get("duplicate") else "ok"
-                results.append(result | {"status": status, "id": sent["id"], "seq": sent["seq"]})
-        self._answer(type="sent", re=frame["id"], thread_id=frame["thread_id"], epoch=epoch, results=results)
+        self._frames.put_nowait(await post(self._rest, frame))
 
     async def _sync(self, frame: Frame) -> None:
         """An answer that was cut has no end: what is left is asked for at once, from where its frames lead."""

@@ -25,7 +25,7 @@ class Line:
 
     def due(self, held_until: float) -> float:
         """When its next messages may go; where an emergency is among them they are not held back."""
-        if self.until >= held_until or any(_is_emergency(each) for each in self.waiting):
+        if self.until >= held_until or any(each.is_emergency for each in self.waiting):
             return self.until
         return held_until
 
@@ -69,7 +69,10 @@ class Outbox:
     def frames(self, now: float) -> Iterator[Frame]:
         """What can be sent now."""
         for thread_id, line in self._lines.items():
-            if line.waiting and line.due(self._held_until) <= now:
+            if line.due(self._held_until) > now:
+                continue
+            line.asked = None
+            if line.waiting:
                 self._sent += 1
                 line.asked, line.until = f"m{self._sent}", now + self._answer_seconds
                 line.batch = tuple(_batch(line.waiting, 1 if line.one_by_one else MAX_BATCH))
@@ -86,9 +89,18 @@ class Outbox:
         return any(line.asked and line.due(self._held_until) <= now for line in self._lines.values())
 
     def deadline(self) -> float | None:
-        """When there is something to do again."""
-        waiting = (line for line in self._lines.values() if line.waiting)
-        return min((line.due(self._held_until) for line in waiting), default=None)
+        """When there is something to do again: to send, or to doubt the line, whose answer is no longer needed."""
+        busy = (line for line in self._lines.values() if line.waiting or line.asked)
+        return min((line.due(self._held_until) for line in busy), default=None)
+
+    def threads(self) -> Iterable[str]:
+        """Those of which something waits, or waited."""
+        return self._lines.keys()
+
+    def urgent(self, thread_id: str) -> Sequence[Queued]:
+        """What waits there up to its last emergency."""
+        waiting = self._lines[thread_id].waiting
+        return waiting[: max((at for at, each in enumerate(waiting, 1) if each.is_emergency), default=0)]
 
     def answered(self, frame: Frame, now: float) -> Iterator[Sent | Refused]:
         """What a `sent` frame settles; also one that comes late is true."""
@@ -116,8 +128,8 @@ class Outbox:
                 line.one_by_one = len(line.batch)
             else:
                 for item in line.batch:
-                    self._take(line, item.client_msg_id)
-                    yield Refused(thread_id, item.client_msg_id, frame["code"])
+                    if self._take(line, item.client_msg_id):
+                        yield Refused(thread_id, item.client_msg_id, frame["code"])
 
     def failed(self, now: float) -> None:
         """The gateway failed with one of the frames on their way: all go again in a moment."""
@@ -137,10 +149,6 @@ def _settled(frame: Frame, result: Frame) -> Sent | Refused:
     if result["status"] == "error":
         return Refused(thread_id, client_msg_id, result["code"])
     return Sent(thread_id, client_msg_id, result["seq"], frame["epoch"], result["status"] == "duplicate")
-
-
-def _is_emergency(item: Queued) -> bool:
-    return item.body.get("priority_level") == "emergency"
 
 
 def _batch(waiting: Sequence[Queued], most: int) -> Iterator[Queued]:

@@ -18,6 +18,7 @@ from wedsync_client.frames import (
     Load,
     Message,
     Page,
+    Post,
     Queued,
     Remember,
     Renew,
@@ -34,6 +35,7 @@ class Step:
     """What is to be done after a step, in this order of fields."""
 
     told: Sequence[Told] = ()
+    posts: Sequence[Frame] = ()
     frames: Sequence[Frame] = ()
     loads: Sequence[Load] = ()
     close: Close | None = None
@@ -60,6 +62,10 @@ class Session:
     def received(self, frame: Frame) -> Step:
         """A frame arrived."""
         return self._step(self._machine.received(frame, self._clock()))
+
+    def posted(self, frame: Frame) -> Step:
+        """What was to be posted was answered, or was not."""
+        return self._step(self._machine.posted(frame, self._clock()))
 
     def tick(self) -> Step:
         """Time has passed."""
@@ -94,7 +100,7 @@ class Session:
         return item.client_msg_id
 
     def seconds_left(self) -> float | None:
-        """Until the next tick; None while disconnected."""
+        """Until the next tick; None if nothing is to come."""
         deadline = self._machine.deadline()
         return None if deadline is None else max(0.0, deadline - self._clock())
 
@@ -109,6 +115,7 @@ class Session:
                     self._store.write(effect, now)
         return Step(
             [each for each in effects if not isinstance(each, _INTERNAL)],
+            [each.frame for each in effects if isinstance(each, Post)],
             [each.frame for each in effects if isinstance(each, Transmit)],
             [each for each in effects if isinstance(each, Load)],
             next((each for each in effects if isinstance(each, Close)), None),
@@ -117,4 +124,4 @@ class Session:
         )
 
 
-_INTERNAL = (Keep, Drop, Remember, Reoffer, Load, Transmit, Close, Renew, CaughtUp)
+_INTERNAL = (Keep, Drop, Remember, Reoffer, Load, Transmit, Post, Close, Renew, CaughtUp)

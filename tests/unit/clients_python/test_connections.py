@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.fixtures.gateways import eventually
-from wedsync_client import Applied, Client, Filled, Left, Reloaded, State, StateChanged, Timing, Told
+from wedsync_client import Applied, Client, Filled, Left, Reloaded, Sent, State, StateChanged, Timing, Told
 from wedsync_client.frames import Frame
 from wedsync_client.rest import Problem, Rest, Unreachable
 from wedsync_client.rest_channel import RestChannel
@@ -245,6 +245,28 @@ async def test_over_rest_trouble_ends_a_batch_and_a_refusal_does_not(
 
     assert sent is not None
     assert [each["status"] for each in sent["results"]] == outcomes
+
+
+async def test_an_emergency_is_stored_over_rest_by_the_time_a_socket_has_not_answered(tmp_path: Path) -> None:
+    heard: list[Frame] = []
+
+    async def deaf_to_messages(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        heard.append(frame)
+        await up_to_date(server, socket, frame)
+
+    server = Server(deaf_to_messages, statuses={"/threads/t1/messages": [503, 200]})
+    async with device(server, tmp_path) as client:
+        await until(client, is_state(State.LIVE))
+        written = client.send("t1", "before"), client.send("t1", "help", priority_level="emergency")
+        other = client.send("t2", "elsewhere")
+        told = [await until(client, lambda each: isinstance(each, Sent)) for _ in written]
+        await eventually(lambda: sum(frame["action"] == "send" for frame in heard) == 2)
+        unsent = client.unsent()
+
+    assert [each.client_msg_id for [*_, each] in told if isinstance(each, Sent)] == [*written]
+    posted = [body["client_msg_id"] for _, path, body in server.asked if path.endswith("/messages")]
+    assert posted == [written[0], *written]
+    assert [each["client_msg_id"] for each in unsent] == [other]
 
 
 async def test_over_rest_cursors_move() -> None:

@@ -134,6 +134,18 @@ def test_trouble_of_the_server_puts_a_batch_off() -> None:
     assert asked(box, 5.0) == [["a", "b"]]
 
 
+def test_a_line_is_doubted_once_even_if_nobody_waits_for_its_answer_any_more() -> None:
+    box = outbox("a")
+    [frame] = box.frames(0.0)
+    list(box.answered({**answer(frame, "ok"), "re": "by another road"}, 1.0))
+
+    assert box.deadline() == ANSWER_SECONDS
+    assert box.is_overdue(ANSWER_SECONDS)
+    assert asked(box, ANSWER_SECONDS) == []
+    assert not box.is_overdue(ANSWER_SECONDS)
+    assert box.deadline() is None
+
+
 def test_a_failure_of_the_gateway_puts_everything_off() -> None:
     box = outbox("a")
     asked(box)
