@@ -60,7 +60,7 @@ create table if not exists outbox (
 );
 """
 KEEP = """
-insert into threads values (?, ?, ?, ?, ?, ?, ?, ?)
+insert into threads (thread_id, epoch, seq, head, seen, read, delivered, loading) values (?, ?, ?, ?, ?, ?, ?, ?)
     on conflict do update set epoch = excluded.epoch, seq = excluded.seq, head = excluded.head,
                               seen = excluded.seen, read = excluded.read, delivered = excluded.delivered,
                               loading = excluded.loading
@@ -196,11 +196,18 @@ class Store:
         self._database.execute("pragma journal_mode = wal")
         self._database.execute("pragma synchronous = full")
         self._database.executescript(SCHEMA)
+        self._complete()
         if self._fact("user_id") is None:
             self._state("user_id", user_id)
         if self._fact("user_id") != user_id:
             raise StoreError("the store belongs to another person")
         self._database.execute("delete from outbox where sent_at <= ?", [now - KEPT_SECONDS])
+
+    def _complete(self) -> None:
+        """A file of an earlier version has no column for what the server knows to be delivered."""
+        columns = [name for _, name, *_ in self._database.execute("pragma table_info(threads)")]
+        if "delivered" not in columns:
+            self._database.execute("alter table threads add column delivered integer not null default 0")
 
     def _put(self, thread_id: str, message: Message) -> None:
         self._database.execute(

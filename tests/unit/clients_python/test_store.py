@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,24 @@ def test_a_text_is_awaited_until_something_newer_is_known(tmp_path: Path) -> Non
     assert not store.awaits(Load("t1", 4, 4))
     store.write(told(10, message={"seq": 4, "message": "short"}), NOW)
     assert not store.awaits(Load("t1", 4, 9))
+    store.close()
+
+
+def test_a_file_of_an_earlier_version_is_completed(tmp_path: Path) -> None:
+    before, place = Place("e", 4, 5, 3, 2), Place("e", 4, 5, 3, 2, 4, loading=True)
+    store = opened(tmp_path)
+    store.write(Keep("t1", before), NOW)
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "store")) as file:
+        file.execute("alter table threads drop column delivered")
+
+    store = opened(tmp_path)
+    kept = store.saved().places
+    store.write(Keep("t1", place), NOW)
+    store = again(store, tmp_path)
+
+    assert kept == {"t1": before}
+    assert store.saved().places == {"t1": place}
     store.close()
 
 
