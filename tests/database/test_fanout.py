@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.database.test_conversation import make_thread, say
+from tests.fixtures.clock import Clock
 from tests.fixtures.functions import modules_of
 from tests.fixtures.notifying import Notifying
 from tests.fixtures.queue_server import sqs_event
@@ -244,29 +244,34 @@ def test_a_table_in_trouble_brings_the_record_again(notifying: Notifying, device
 
 
 def test_what_there_is_no_time_for_is_left_to_the_next_sync(
-    notifying: Notifying, devices: Devices, capsys: pytest.CaptureFixture[str]
+    notifying: Notifying,
+    devices: Devices,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     thread = make_thread(people=(FLORA,))
+    monkeypatch.setattr(fanout, "BUDGET_SECONDS", 0)
 
-    notifying.run(fanout.push, shards.named(shard(thread, 1, people=(FLORA,))), 0)
+    fan_out(notifying, shard(thread, 1, people=(FLORA,)))
 
     assert devices.posts == 0
     assert "shard given up" in capsys.readouterr().out
 
 
 def test_a_pace_that_is_too_slow_for_the_time_there_is_is_given_up_too(
-    notifying: Notifying, devices: Devices, capsys: pytest.CaptureFixture[str]
+    notifying: Notifying,
+    devices: Devices,
+    clock: Clock,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     thread = make_thread(people=(PETRA, FLORA))
+    monkeypatch.setenv("POSTS_PER_SECOND", "1")
+    monkeypatch.setattr(fanout, "BUDGET_SECONDS", 1.5)
 
-    def slow(connection_ids: Iterable[str]) -> Iterator[str]:
-        for each in connection_ids:
-            time.sleep(0.4)
-            yield each
+    fan_out(notifying, shard(thread, 1))
 
-    notifying.run(fanout.push, shards.named(shard(thread, 1)), 0.6, slow)
-
-    assert devices.posts < 3
+    assert devices.posts == 2
     assert "shard given up" in capsys.readouterr().out
 
 

@@ -4,28 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.fixtures.clock import Clock
 from wedsync.platform.settings import MissingSettingError, Settings
 from wedsync.realtime import pacing
-
-
-class Clock:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    moved = Clock()
-    monkeypatch.setattr(pacing, "time", moved)
-    return moved
 
 
 def test_a_second_of_them_goes_at_once_and_the_rest_at_the_rate(clock: Clock) -> None:
@@ -53,6 +34,17 @@ def test_who_is_given_a_part_goes_at_that_part_of_the_rate(
     began = clock.now
 
     assert [round(clock.now - began, 3) for _ in pacing.paced(["x"] * 7, 0.5)] == [0.0] * 5 + [0.2, 0.4]
+
+
+def test_parts_of_the_rate_are_kept_to_side_by_side(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTS_PER_SECOND", "10")
+    began = clock.now
+
+    for _ in range(5):
+        list(pacing.paced(["event"], 1))
+        list(pacing.paced(["notification"], 0.2))
+
+    assert clock.now - began == pytest.approx(1.5)  # of two a second three had to wait
 
 
 @pytest.mark.parametrize("value", ["", "0", "-1", "many", "1.5"])

@@ -40,15 +40,15 @@ class _Group:
     people: tuple[UUID, ...]
 
 
-def push(found: Sequence[Shard], seconds: float = BUDGET_SECONDS, pace: Pace = pacing.paced) -> None:
+def push(found: Sequence[Shard]) -> None:
     """Push what the shards name. Shards of one thread are merged, so that a burst comes in few frames.
 
     Raises aws.AwsError or Unavailable: then some may have heard, and all may be told again.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + BUDGET_SECONDS
 
     def in_time(connection_ids: Iterable[str]) -> Iterator[str]:
-        return takewhile(lambda _: time.monotonic() < deadline, pace(connection_ids))
+        return takewhile(lambda _: time.monotonic() < deadline, pacing.paced(connection_ids))
 
     for thread_id, wanted in _merged(found).items():
         for few in queues.parts(sorted(wanted), shards.PEOPLE):

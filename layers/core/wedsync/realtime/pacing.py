@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache
 
 from wedsync.platform.settings import settings
 
@@ -37,11 +37,9 @@ class Bucket:
             time.sleep(-self._left / self._per_second)
 
 
-@lru_cache(maxsize=1)
-def _bucket(part: float) -> Bucket:
-    return Bucket(settings().posts_per_second * part)
+_bucket = cache(Bucket)  # one for each rate that this environment keeps to
 
 
 def paced(connection_ids: Iterable[str], part: float = 1) -> Iterator[str]:
     """Each of them, as soon as this environment may post to it; `part` of what the fan-out's may is what it may."""
-    return _bucket(part).paced(connection_ids)
+    return _bucket(settings().posts_per_second * part).paced(connection_ids)
