@@ -87,7 +87,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(f"{name}_QUEUE_URL", f"http://queues/{name}")
     monkeypatch.setattr(poster, "BUDGET_SECONDS", 5)  # a busy machine must not decide what arrives
     monkeypatch.setattr(connections.find, "__defaults__", (5,))
-    monkeypatch.setattr(sessions, "RENEWALS", {})
+    monkeypatch.setattr(sessions, "_renewals", {})
     lines = wire.Lines()
     with mock.patch.object(aws, "LINES", lines), mock.patch.object(poster, "LINES", lines):
         yield

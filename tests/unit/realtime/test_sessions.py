@@ -136,13 +136,23 @@ def test_a_renewal_is_looked_up_once_and_again_when_it_has_passed(
     assert len(looked_up) == 2
 
 
-def test_no_more_renewals_are_remembered_than_fit(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_more_renewals_than_fit_the_oldest_is_forgotten(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sessions, "RENEWALS_KEPT", 2)
     for connection_id in ("a=", "b=", "c="):
         sessions.connect(request(connection_id, connection_id), {})
         sessions.session(request(connection_id, connection_id, expires_in=-1))
+    looked_up: list[str] = []
+    stored = connections.stored
+    monkeypatch.setattr(
+        connections, "stored", lambda asked: (looked_up.append(asked.connection_id), stored(asked))[1]
+    )
 
-    assert [*sessions.RENEWALS] == ["c="]
+    for connection_id in ("b=", "c=", "a="):
+        sessions.session(request(connection_id, connection_id, expires_in=-1))
+
+    assert looked_up == ["a="]
 
 
 def test_a_connection_that_was_not_renewed_ends_with_its_token(gateway: Gateway) -> None:

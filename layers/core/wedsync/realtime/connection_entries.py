@@ -21,9 +21,7 @@ class Connection:
     expires_at: int  # of the identity behind it, at most two hours after connecting
     lagging: bool = False  # its buffer was full: no push until it has synced
     synced_at: float | None = None  # when it was last settled
-    supersedes: tuple[
-        str, ...
-    ] = ()  # connections of its device whose place it took, and who have not been told
+    supersedes: tuple[str, ...] = ()  # whose place it took on its device, and who have not been told
     crowds_out: tuple[str, ...] = ()  # those of other devices
     focus: UUID | None = None  # the thread that is on screen and visible there
     focused_at: float | None = None  # when it last said so; None: it has never said what it looks at

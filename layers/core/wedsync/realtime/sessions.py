@@ -48,7 +48,7 @@ UNKNOWN: ByeFrame = {
 }
 
 RENEWALS_KEPT = 1_000
-RENEWALS: dict[str, int] = {}  # until when connections live, as the table said after a renewal
+_renewals: dict[str, int] = {}  # until when connections live, as the table said after a renewal; oldest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def session(request: Mapping[str, Any]) -> Session:
 
 def _renewed_until(connection: Connection) -> int:
     """What the table has said once holds: renewing never shortens."""
-    known = RENEWALS.get(connection.connection_id, 0)
+    known = _renewals.get(connection.connection_id, 0)
     if known > now().timestamp():
         return known
     try:
@@ -93,9 +93,9 @@ def _renewed_until(connection: Connection) -> int:
         raise Unavailable from error
     if kept is None or kept.expires_at <= now().timestamp():
         raise Unauthenticated("the token has expired")
-    if len(RENEWALS) >= RENEWALS_KEPT:
-        RENEWALS.clear()
-    RENEWALS[connection.connection_id] = kept.expires_at
+    if len(_renewals) >= RENEWALS_KEPT:
+        _renewals.pop(next(iter(_renewals)))
+    _renewals[connection.connection_id] = kept.expires_at
     return kept.expires_at
 
 
