@@ -7,11 +7,15 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     update wedsync.inbox_items i set read_at = app.now(), seen_at = coalesce(i.seen_at, app.now())
-     where i.user_id = new.user_id and i.thread_id = new.thread_id and i.seq <= new.read_seq and i.read_at is null;
+     where i.id = any (array(
+               select u.id from wedsync.inbox_items u
+                where u.user_id = new.user_id and u.thread_id = new.thread_id and u.seq <= new.read_seq and u.read_at is null
+                order by u.thread_id, u.seq for no key update));
     return null;
 end
 $$;
-comment on function private.read_inbox_items() is 'Trigger: what is read in its thread is read in the inbox.';
+comment on function private.read_inbox_items() is
+    'Trigger: what is read in its thread is read in the inbox. Whoever marks several items locks them by thread and seq: a person has several devices.';
 
 -- As before; who has read so far already has nothing to open.
 create or replace function private.place_inbox_item() returns trigger

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, LiteralString
 from uuid import UUID
 
 import pytest
 
 from tests.database.test_conversation import make_thread, say
+from tests.database.test_races import wait_until_blocked
 from tests.fixtures.postgres import Database
 from tests.fixtures.rest_api import Rest
+from tests.fixtures.session import Session
 from tests.fixtures.wedding import ANA, CARLO, FLORA, PETRA, Person, behind, new_id
-from wedsync.conversations import cursors, participants
+from wedsync.conversations import cursors, messages_sql, participants
 from wedsync.conversations.replay import replay
-from wedsync.notifications import inbox
+from wedsync.notifications import inbox, inbox_sql
 from wedsync.notifications.channels.inbox import PREVIEW_CHARACTERS
 from wedsync.notifications.inbox import Marked, NotificationQuery
 from wedsync.platform.errors import Invalid
@@ -165,6 +170,38 @@ def test_an_item_that_came_while_its_thread_was_read_counts_as_read(wedding: Dat
 
     assert page["data"][0]["read_at"] is not None
     assert (page["unread_count"], page["unseen_count"]) == (0, 0)
+
+
+@pytest.mark.parametrize("marking", [inbox_sql.SEEN, inbox_sql.READ])
+def test_who_marks_the_inbox_on_one_device_and_reads_the_thread_on_another_does_both(
+    wedding: Database, sessions: Callable[[Person], Session], marking: LiteralString
+) -> None:
+    thread = make_thread()
+    messages = [sent(thread, text) for text in ("one", "two", "three")]
+    _, second, _ = [told(wedding, FLORA, each) for each in reversed(messages)]  # they lie there in this order
+    asked = {
+        "epoch": behind(wedding, "select app.epoch() as epoch")[0]["epoch"],
+        "thread_ids": [thread],
+        "seqs": [4],
+    }
+    watch, phone, tablet = sessions(FLORA), sessions(FLORA), sessions(FLORA)
+    watch.run(inbox_sql.SEEN, ids=[second])  # both meet here, whichever end they come from
+
+    def finish(device: Session, statement: LiteralString, values: dict[str, Any]) -> None:
+        device.run(statement, **values)
+        device.commit()
+
+    with ThreadPoolExecutor() as pool:
+        both = [
+            pool.submit(finish, phone, marking, {"ids": None}),
+            pool.submit(finish, tablet, messages_sql.READ, asked),
+        ]
+        wait_until_blocked(wedding, 2)
+        watch.commit()
+        for each in both:
+            each.result(5)
+
+    assert inbox.counts(FLORA) == {"unread_count": 0, "unseen_count": 0}
 
 
 def test_what_a_person_sees_no_more_is_gone_from_his_inbox(wedding: Database) -> None:

@@ -23,13 +23,14 @@ from wedsync.platform.errors import Invalid, NotFound
 Sessions = Callable[[Person], Session]
 
 
-def wait_until_blocked(database: Database) -> None:
-    """Until somebody waits for a lock in this database."""
+def wait_until_blocked(database: Database, many: int = 1) -> None:
+    """Until so many wait for a lock in this database."""
     for _ in range(400):
-        if behind(
+        waiting = behind(
             database,
             "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-        ):
+        )
+        if len(waiting) >= many:
             return
         time.sleep(0.005)
     raise AssertionError("nobody waits")

@@ -12,12 +12,17 @@ PAGE: Final[LiteralString] = """
 # Walks inbox_items_unread.
 COUNTS: Final[LiteralString] = "select unread_count, unseen_count from app.inbox_counts()"
 
+# A person's devices mark the same items at once: all lock them in one order, as private.read_inbox_items does.
 READ: Final[LiteralString] = """
     update inbox_items set read_at = app.now(), seen_at = coalesce(seen_at, app.now())
-     where read_at is null and (%(ids)s::uuid[] is null or id = any (%(ids)s))
+     where id = any (array(
+               select id from inbox_items where read_at is null and (%(ids)s::uuid[] is null or id = any (%(ids)s))
+                order by thread_id, seq for no key update))
 """
 
 SEEN: Final[LiteralString] = """
     update inbox_items set seen_at = app.now()
-     where seen_at is null and (%(ids)s::uuid[] is null or id = any (%(ids)s))
+     where id = any (array(
+               select id from inbox_items where seen_at is null and (%(ids)s::uuid[] is null or id = any (%(ids)s))
+                order by thread_id, seq for no key update))
 """
