@@ -32,6 +32,37 @@ end
 $$;
 comment on function private.place_inbox_item() is 'Trigger: an item knows where its message stands, and whether that is read.';
 
+-- As before; the answer says what the item is born with.
+drop function app.fill_inboxes(uuid[]);
+create function app.fill_inboxes(asked uuid[])
+returns table (id uuid, user_id uuid, message_id uuid, category text, created_at timestamptz, seen_at timestamptz, read_at timestamptz)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    at timestamptz := app.now();
+begin
+    perform private.require_worker();
+    perform private.lock_queued(asked);
+    return query
+        with settled as (
+            update wedsync.deliveries c
+               set (status, reason, attempt, sent_at, delivered_at, updated_at) = (
+                   select case when why is null then 'delivered' else private.withheld(why) end, coalesce(why, c.reason),
+                          c.attempt + (why is null)::integer, case when why is null then at end, case when why is null then at end, at
+                     from (select private.objection(c, at) as why offset 0) judged)
+             where c.id = any (asked) and c.channel = 'inbox' and c.status = 'queued' and c.not_before <= at
+            returning c.id, c.user_id, c.message_id, c.category, c.status
+        )
+        insert into wedsync.inbox_items as i (id, user_id, message_id, category, created_at)
+        select s.id, s.user_id, s.message_id, s.category, at from settled s where s.status = 'delivered'
+        on conflict do nothing
+        returning i.id, i.user_id, i.message_id, i.category, i.created_at, i.seen_at, i.read_at;
+end
+$$;
+comment on function app.fill_inboxes(uuid[]) is
+    'The inbox leaves the database at no point, so claim, item and record are one act: a row for each item that is new. '
+    'What has become void is cancelled here, with the reason.';
+
 -- As before, from the unread items instead of the unread threads. An item that came while its thread was read still counts as read.
 create or replace function app.inbox_counts() returns table (unread_count bigint, unseen_count bigint)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
@@ -87,8 +118,9 @@ alter function app.places(uuid[])
     set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off;
 
 revoke all on all functions in schema private from public;
-revoke all on function app.changed_threads(bigint) from public;
+revoke all on function app.changed_threads(bigint), app.fill_inboxes(uuid[]) from public;
 grant execute on function app.changed_threads(bigint) to wedsync_app;
+grant execute on function app.fill_inboxes(uuid[]) to wedsync_worker;
 grant execute on function private.read_inbox_items() to wedsync_owner;
 update wedsync.inbox_items i set read_at = i.created_at, seen_at = coalesce(i.seen_at, i.created_at)
   from wedsync.thread_participants p

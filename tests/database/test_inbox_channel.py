@@ -11,16 +11,16 @@ from uuid import UUID
 import pytest
 
 from tests.database.test_conversation import make_thread, say
+from tests.fixtures.clock import Clock
 from tests.fixtures.functions import modules_of
 from tests.fixtures.notifying import Notifying
 from tests.fixtures.queue_server import sqs_event
 from tests.fixtures.stub_server import Request, answer, serving
 from tests.fixtures.wedding import ANA, FLORA
-from wedsync.conversations import participants
+from wedsync.conversations import cursors, participants
 from wedsync.notifications import inbox
-from wedsync.notifications.channels.inbox import POSTS
 from wedsync.notifications.inbox import NotificationQuery
-from wedsync.realtime import connections, pacing, poster
+from wedsync.realtime import connections, poster
 
 FOREVER = 2**40
 
@@ -83,17 +83,25 @@ def sockets(notifying: Notifying, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 def thread(notifying: Notifying, sockets: Sockets) -> UUID:
     """A thread in which Flora is to be told of a message."""
     notifying.stored("delete from wedsync.inbox_items")
+    return told_thread(notifying)
+
+
+def told_thread(notifying: Notifying, **stated: Any) -> UUID:
     made = make_thread()
-    say(ANA, made, "Peonies? " * 100)
+    say(ANA, made, "Peonies? " * 100, **stated)
     notifying.plan(made)
     return made
 
 
-def deliver(notifying: Notifying, thread: UUID) -> Any:
+def record(notifying: Notifying, thread: UUID) -> str:
+    """What stands on the queue for Flora and the one message of the thread."""
+    return json.dumps({"deliveries": [str(notifying.delivery(thread, FLORA.user_id)["id"])]})
+
+
+def deliver(notifying: Notifying, *threads: UUID) -> Any:
     """What the function answers."""
-    delivery = notifying.delivery(thread, FLORA.user_id)["id"]
+    event = sqs_event(*(record(notifying, each) for each in threads))
     with modules_of("inbox") as app:
-        event = sqs_event(json.dumps({"deliveries": [str(delivery)]}))
         return notifying.run(app.handler, event, None)
 
 
@@ -106,15 +114,26 @@ def test_the_frame_shows_what_the_list_shows(notifying: Notifying, sockets: Sock
 
 
 def test_frames_come_no_faster_than_an_inbox_may_post(
-    notifying: Notifying, sockets: Sockets, thread: UUID, monkeypatch: pytest.MonkeyPatch
+    notifying: Notifying, sockets: Sockets, thread: UUID, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[list[str], float]] = []
-    monkeypatch.setattr(pacing, "paced", lambda ids, part: (asked.append((ids, part)), iter(ids))[1])
+    monkeypatch.setenv("POSTS_PER_SECOND", "4")  # of the fan-out; an inbox has a quarter
+    began = clock.now
+
+    deliver(notifying, thread, told_thread(notifying))
+
+    assert len(sockets.frames) == 2
+    assert clock.now - began == 1
+
+
+def test_what_was_read_before_it_was_told_is_pushed_as_read(notifying: Notifying, sockets: Sockets) -> None:
+    thread = told_thread(notifying, requires_ack=True)
+    cursors.read(FLORA, thread, notifying.epoch(), 2)
 
     deliver(notifying, thread)
 
-    assert asked == [(["phone"], POSTS)]
-    assert len(sockets.frames) == 1
+    [(_, frame)] = sockets.frames
+    assert frame["notification"]["read_at"] is not None
+    assert frame["notification"] == inbox.page(FLORA, NotificationQuery())["data"][0]
 
 
 def test_the_same_event_twice_is_one_item_and_one_frame(
@@ -151,13 +170,9 @@ def test_the_item_is_there_though_nobody_knows_who_is_connected(
 def test_a_whole_batch_is_one_act_and_its_poison_comes_again_alone(
     notifying: Notifying, sockets: Sockets, thread: UUID
 ) -> None:
-    others = [make_thread(), make_thread()]
-    for other in others:
-        say(ANA, other)
-        notifying.plan(other)
+    others = [told_thread(notifying), told_thread(notifying)]
     participants.remove(ANA, others[1], FLORA.user_id)
-    ids = [notifying.delivery(each, FLORA.user_id)["id"] for each in (thread, *others)]
-    bodies = [json.dumps({"deliveries": [str(each)]}) for each in ids]
+    bodies = [record(notifying, each) for each in (thread, *others)]
 
     with modules_of("inbox") as app:
         event = sqs_event(*bodies, '{"deliveries": ["poison"]}', bodies[0])

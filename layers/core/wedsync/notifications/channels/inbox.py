@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
+from wedsync.conversations.resources import moment
 from wedsync.notifications import deliveries, worker
 from wedsync.notifications.deliveries import NotificationText
 from wedsync.platform import aws, db, queues
@@ -83,7 +84,7 @@ def _frame(item: Mapping[str, Any], text: NotificationText) -> NotificationFrame
             "sender_name": text.sender_name,
             "message": text.message[:PREVIEW_CHARACTERS],
             "created_at": rfc3339(item["created_at"]),
-            "seen_at": None,
-            "read_at": None,
+            "seen_at": moment(item["seen_at"]),
+            "read_at": moment(item["read_at"]),
         },
     }
