@@ -234,8 +234,9 @@ class World(RuleBasedStateMachine):
 
     def push(self, thread: str, frames: Iterable[Frame]) -> None:
         for device in self.devices:
-            if device.online and device.user in self.server.logs[thread].members:
-                device.arriving += frames
+            log = self.server.logs[thread]
+            if device.online and device.user in log.members:
+                device.arriving += [log.pushed_to(device.user, frame) for frame in frames]
 
 
 class UrgentWorld(World):
@@ -243,9 +244,10 @@ class UrgentWorld(World):
 
     order_survives_a_restore = False
 
-    @rule(at=devices, thread=threads)
-    def write_an_emergency(self, at: int, thread: str) -> None:
+    @rule(at=devices, thread=threads, before=st.integers(0, 2))
+    def write_an_emergency(self, at: int, thread: str, before: int) -> None:
         device = self.devices[at]
+        self.write(at, thread, before)
         self.ask(device, device.write(thread, str(uuid4()), priority_level="emergency"))
 
     @rule(at=devices, number=st.integers(0, 9), lost=st.sampled_from(("", "", "", "request", "answer")))
