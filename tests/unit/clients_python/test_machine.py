@@ -531,7 +531,7 @@ def test_each_failure_doubles_the_longest_wait_and_success_ends_that() -> None:
     waits = [attempts.delay() for _ in range(8)]
     attempts.succeeded()
 
-    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
+    assert waits == [0.5, 1.0, 2.0, 4.0, 7.0, 7.0, 7.0, 7.0]
     assert attempts.delay() == 0.5
     assert attempts.asked_delay(1000, 20_000) == 20.0
     assert attempts.renewal() == 112 * 60
