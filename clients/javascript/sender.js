@@ -57,7 +57,7 @@ export class Sender {
     this.#running = true;
     this.#overRest = false;
     for (const re of [...this.#asked.keys()]) this.#forget(re);
-    this.#timers.clear("rest");
+    this.#timers.clear("rest", "sure"); // the time that passed on the last one does not count
     this.#emergencies.stop(); // and begin again
     this.#wait(); // sync was the first frame on it
     this.pump();
@@ -83,14 +83,13 @@ export class Sender {
   settled() {
     this.#timers.clear("sure");
     this.#sure = true;
-    this.#since = 0;
     this.pump();
   }
 
   /** A sync was refused. While the database is away the next one is waited for. @param {string} code */
   unsettled(code) {
     if (code !== "unavailable") this.settled();
-    else if (!this.#sure) this.#wait(MOST_MS);
+    else this.#wait(MOST_MS);
   }
 
   stop() {
@@ -228,7 +227,7 @@ export class Sender {
 
   #wait(ms = ANSWER_MS) {
     this.#sure = false;
-    this.#since ||= Date.now();
+    if (!this.#timers.has("sure")) this.#since = Date.now();
     this.#timers.set("sure", Math.min(ms, this.#since + MOST_MS - Date.now()), () => this.settled());
   }
 

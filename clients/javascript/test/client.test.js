@@ -332,6 +332,58 @@ test("without an answer to the sync it goes all the same, and so it does when th
   assert.equal(stage.all("send").length, 2);
 });
 
+test("each connection is given its time to answer a sync, however long ago the last one was lost", async () => {
+  const client = await stage.open();
+  await stage.pass(1_000);
+  await stage.connects();
+  stage.rest["POST /realtime/tickets"] = () => 503;
+  stage.sockets.at(-1).onclose();
+  for (let second = 0; second < 60; second += 5) await stage.pass(5_000);
+  stage.rest["POST /realtime/tickets"] = () => ({ ticket: "t", url: "ws://host/v1" });
+  await stage.pass(7_000);
+  await stage.connects();
+
+  await client.send("flowers", "On my way");
+  await stage.pass(9_000);
+  const before = stage.all("send").length;
+  await stage.answersSync();
+
+  assert.deepEqual([before, stage.all("send").length], [0, 1]);
+});
+
+/** A sync of an open connection is asked for, and refused. */
+async function away() {
+  await stage.says({ type: "me", thread_id: "flowers", changed: "place" });
+  await stage.says({ type: "error", re: stage.last("sync").id, code: "unavailable", detail: "", retry_after_ms: 4_000 });
+}
+
+test("while the database is away what is unsent waits for the next sync, also on a connection that had one", async () => {
+  const client = await stage.live();
+  await away();
+
+  await client.send("flowers", "On my way");
+  await stage.pass(4_000);
+  const before = stage.all("send").length;
+  await stage.answersSync();
+
+  assert.deepEqual([before, stage.all("send").length], [0, 1]);
+});
+
+test("it waits for half a minute at most, however often the next sync is refused, too", async () => {
+  const client = await stage.live();
+  const sent = [];
+  await away();
+  await client.send("flowers", "On my way");
+
+  for (const ms of [10_000, 10_000, 9_999, 1]) {
+    await stage.pass(ms);
+    sent.push(stage.all("send").length);
+    await away();
+  }
+
+  assert.deepEqual(sent, [0, 0, 0, 1]);
+});
+
 test("an emergency waits for no sync, nor does what was written before it in its thread", async () => {
   const client = await stage.open();
   await stage.connects();
