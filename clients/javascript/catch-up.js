@@ -41,6 +41,7 @@ export class CatchUp {
   #syncId = "";
   #polling = false;
   #pollable = true;
+  /** @type {AbortController | null} */ #waiting = null; // a poll, for news
   #refusals = 0; // of polls in a row
   /** @type {Set<string>} */
   #loading = new Set();
@@ -85,11 +86,14 @@ export class CatchUp {
     this.#timers.set("gap", Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless), () => replica.incomplete && this.sync());
   }
 
-  /** Now, on whatever way there is. */
+  /** Now, on whatever way there is; also in place of a poll that only waits for news. */
   ask() {
     if (this.#live) this.sync();
-    else if (this.#pollable) void this.poll(true);
-    else this.#options.refused("not_found");
+    else if (this.#running && this.#pollable) {
+      this.#first = true; // waits for nothing
+      this.#waiting?.abort();
+      void this.poll(true);
+    } else this.#options.refused("not_found");
   }
 
   sync() {
@@ -175,15 +179,18 @@ export class CatchUp {
     this.#progress = replica.progress;
     if (this.#fruitless) await this.#pause(Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless));
     const { since, cursors, limit } = /** @type {any} */ (replica.sync(re, this.#first));
+    this.#waiting = wait ? new AbortController() : null;
+    const signal = this.#waiting?.signal;
     try {
       const body = { ...(since && { since }), cursors, limit, wait };
-      const { frames, more } = await rest.request("POST", "/sync", body, { patienceMs: (wait + 15) * 1000 });
+      const { frames, more } = await rest.request("POST", "/sync", body, { patienceMs: (wait + 15) * 1000, signal });
       for (const frame of frames) await heard({ ...frame, re });
       this.#first = false;
       this.#refusals = 0;
       if (more && !this.#live) replica.syncEnded(); // the answer was cut: from where it led to, at once
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
+      if (signal?.aborted) return;
       if (error.status === 0) this.#options.unreachable();
       this.#pollable = error.transient || (error.code === "invalid" && since !== undefined);
       if (!this.#live && this.#pollable && !error.transient) replica.forgetToken();

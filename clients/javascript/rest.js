@@ -50,11 +50,11 @@ export class Rest {
   /**
    * The parsed answer. Throws Refused.
    * @param {string} method @param {string} path from the stage on @param {unknown} [body]
-   * @param {{refresh?: boolean, patienceMs?: number}} [how] @returns {Promise<any>}
+   * @param {{refresh?: boolean, patienceMs?: number, signal?: AbortSignal | undefined}} [how] @returns {Promise<any>}
    */
-  async request(method, path, body, { refresh = false, patienceMs = PATIENCE_MS } = {}) {
-    const { response, answer } = await this.#answer(method, path, body, refresh, patienceMs);
-    if (response.status === 401 && !refresh) return this.request(method, path, body, { refresh: true, patienceMs });
+  async request(method, path, body, how = {}) {
+    const { response, answer } = await this.#answer(method, path, body, how);
+    if (response.status === 401 && !how.refresh) return this.request(method, path, body, { ...how, refresh: true });
     if (response.ok) return answer;
     if (typeof answer?.code !== "string") throw new Refused(0, "unreachable", 0); // a stranger between us and the API
     const seconds = Number(response.headers.get("Retry-After") ?? 0);
@@ -73,8 +73,8 @@ export class Rest {
     this.#closed.abort();
   }
 
-  /** @param {string} method @param {string} path @param {unknown} body @param {boolean} refresh @param {number} patienceMs */
-  async #answer(method, path, body, refresh, patienceMs) {
+  /** @param {string} method @param {string} path @param {unknown} body @param {{refresh?: boolean, patienceMs?: number, signal?: AbortSignal | undefined}} how */
+  async #answer(method, path, body, { refresh = false, patienceMs = PATIENCE_MS, signal }) {
     try {
       const ask = this.#fetch; // a browser's must not be called as a method
       const token = await this.#token(refresh);
@@ -86,7 +86,7 @@ export class Rest {
           ...(body !== undefined && { "Content-Type": "application/json" }),
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
-        signal: AbortSignal.any([this.#closed.signal, AbortSignal.timeout(patienceMs)]),
+        signal: AbortSignal.any([this.#closed.signal, AbortSignal.timeout(patienceMs), ...(signal ? [signal] : [])]),
       });
       const text = await response.text();
       return { response, answer: text ? JSON.parse(text) : null };

@@ -23,7 +23,7 @@ const CAP_MS = 30_000;
  * @property {(frame: object) => boolean} send over the socket
  * @property {(make: () => Outcome) => Promise<void>} settle stores and tells what came of it
  * @property {import("./replica.js").Replica} replica
- * @property {() => void} sync ask what is missing, on whatever way there is; `settled` follows
+ * @property {() => void} sync ask what is missing, on whatever way there is; `settled` or `unsettled` follows, or 10 s pass
  * @property {() => void} heard the replica has been told of a seq that it may not have
  * @property {() => number} random
  */

@@ -23,7 +23,7 @@ class Stage {
   /** @type {any[]} frames and requests that the client sent */ asked = [];
   /** @type {any[]} */ news = [];
   /** @type {any[]} */ sockets = [];
-  /** @type {Record<string, (body: any) => any>} what REST answers, by method and path; a number is a status */
+  /** @type {Record<string, (body: any, signal: AbortSignal) => any>} what REST answers, by method and path; a number is a status */
   rest = {
     "POST /realtime/tickets": () => ({ ticket: "t", url: "ws://host/v1" }),
     "GET /threads/flowers/messages?limit=50": () => ({ data: [], next_cursor: null, head_seq: 1, epoch: "a1" }),
@@ -129,12 +129,12 @@ class Stage {
 
   /** @returns {typeof fetch} */
   #fetch() {
-    return async (url, { method = "GET", body } = {}) => {
+    return async (url, { method = "GET", body, signal } = {}) => {
       const action = `${method} ${String(url).replace("http://host/v1", "")}`;
       if (!this.reachable) throw new TypeError("fetch failed");
       const asked = body ? JSON.parse(String(body)) : undefined;
       this.asked.push({ action, ...asked });
-      const answer = (await this.rest[action]?.(asked)) ?? 404;
+      const answer = (await this.rest[action]?.(asked, /** @type {AbortSignal} */ (signal))) ?? 404;
       return typeof answer === "number" ? Response.json({ code: answer === 422 ? "invalid" : "not_found" }, { status: answer }) : Response.json(answer);
     };
   }
@@ -687,6 +687,40 @@ test("what is written where there is neither a socket nor a sync over REST goes 
   }
 
   assert.equal(stage.told("sent").length, 2);
+});
+
+test("over REST, too, a server that was away is asked before anything is sent again, without waiting for news", async () => {
+  const answers = [{ frames: [end], more: false }];
+  stage.rest["POST /sync"] = (_, signal) => answers.shift() ?? new Promise((_, reject) => signal.addEventListener("abort", reject));
+  const client = await stage.open();
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    stage.sockets.at(-1).onclose();
+    await stage.pass(2_000);
+  }
+  stage.rest[POSTED] = () => 503;
+  await client.send("flowers", "On my way");
+  await stage.pass(3_000);
+  stage.rest[POSTED] = stored;
+  answers.push({ frames: [end], more: false });
+
+  await stage.pass(2_000);
+
+  assert.equal(client.state.connection, "polling");
+  assert.deepEqual(stage.asked.map(({ action, wait }) => [action, wait]).filter(([action]) => /POST \/(sync|threads)/.test(action)), [
+    ["POST /sync", 0], ["POST /sync", 20], [POSTED, undefined], ["POST /sync", 0], ["POST /sync", 20], [POSTED, undefined],
+  ]);
+});
+
+test("who was replaced has nobody to ask, and sends what he is given over REST", async () => {
+  stage.rest[POSTED] = stored;
+  const client = await stage.live();
+  await stage.says({ type: "bye", code: 4009, reason: "replaced" });
+  await stage.pass(3_000);
+
+  await client.send("flowers", "On my way");
+  await stage.settled();
+
+  assert.deepEqual([stage.all("POST /sync").length, stage.told("sent").length], [0, 1]);
 });
 
 test("what is stored is acknowledged, at most every two seconds", async () => {
