@@ -100,9 +100,9 @@ class CatchingUp:
             self.put_off(now)
 
     def refused(self, frame: Frame, now: float) -> None:
-        """What an `error` frame means for it: ask later; a token that is not the server's is given up."""
+        """What an `error` frame means: ask later, and for no news yet; a token that is not the server's is given up."""
         if self.is_answer(frame):
-            self.asked = None
+            self.asked, self._is_first = None, True
             self.since = None if frame["code"] == "invalid" else self.since
             self.put_off(now, frame.get("retry_after_ms"))
 

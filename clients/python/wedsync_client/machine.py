@@ -184,8 +184,9 @@ class Machine:
         yield Hint(frame)
 
     def _on_synced(self, frame: Frame, now: float) -> Iterator[Effect]:
+        answers = self._threads.sync.is_answer(frame)
         yield from self._threads.on_synced(frame, now)
-        if self._threads.sync.asked is None:
+        if answers and self._threads.sync.asked is None:
             self._outbox.release()
 
     def _on_sent(self, frame: Frame, now: float) -> Iterator[Sent | Refused]:
@@ -195,9 +196,11 @@ class Machine:
 
     def _on_error(self, frame: Frame, now: float) -> Iterator[Refused]:
         is_of_sync, is_away = self._threads.sync.is_answer(frame), frame["code"] == "unavailable"
+        is_cut = frame.get("retry_after_ms") == 0  # what is left is asked for at once: nobody is away
         self._threads.sync.refused(frame, now)
         if is_of_sync and is_away:
-            self._outbox.hold(now, self._threads.sync.deadline() + self._timing.answer)
+            if self._outbox.is_held(now) or not is_cut:
+                self._outbox.hold(now, self._threads.sync.deadline() + self._timing.answer)
         elif is_of_sync:
             self._outbox.release()
         elif frame["re"] and is_away:

@@ -57,12 +57,17 @@ class Outbox:
             self._held_since = now
         self._held_until = min(until, self._held_since + LONGEST_HOLD)
 
+    def is_held(self, now: float) -> bool:
+        """Whether only emergencies go."""
+        return self._held_until > now
+
     def release(self) -> None:
         """Everything may go."""
         self._held_until = 0.0
 
     def disconnected(self) -> None:
-        """Nothing on its way will be answered."""
+        """Nothing on its way will be answered, and the next connection has its own time to answer a sync."""
+        self._held_until = 0.0
         for line in self._lines.values():
             line.asked, line.until = None, 0.0
 

@@ -430,6 +430,31 @@ def test_while_the_database_is_away_the_next_sync_is_waited_for() -> None:
     assert [each["messages"] for each in sends(back)] == [[WRITTEN.body]]
 
 
+def test_a_late_answer_to_an_earlier_sync_lets_nothing_go() -> None:
+    device = caught_up(epoch="e")
+    early = question(device.received({"type": "me", "thread_id": "t1", "changed": "place"}, 1.0))
+    asked = question(device.tick(11.0))
+    device.received({"type": "error", "re": asked["id"], "code": "unavailable", "retry_after_ms": 3000}, 12.0)
+    device.queue(WRITTEN)
+
+    late = device.received(synced(early, threads=[{**known(), "epoch": "e2"}]), 12.1)
+
+    assert Reoffer("e2") not in late
+    assert sends(late) == []
+
+
+def test_each_connection_has_its_own_time_to_answer_a_sync() -> None:
+    device = machine(queued=[WRITTEN])
+    asked = question(device.connected(0.0))
+    away = {"type": "error", "re": asked["id"], "code": "unavailable", "retry_after_ms": 25_000}
+    device.received(away, 1.0)
+
+    device.connected(29.0)
+
+    assert sends(device.tick(38.9)) == []
+    assert sends(device.tick(39.0)) != []
+
+
 def test_what_is_offered_again_is_queued_before_what_is_unsent_goes() -> None:
     device = machine(epoch="e", queued=[WRITTEN])
     asked = question(device.connected(0.0))
@@ -580,3 +605,33 @@ def test_a_long_wait_is_no_reason_to_think_that_the_line_is_dead() -> None:
 
     assert frames(device.tick(30.9)) == []
     assert frames(device.tick(31.0))[0] == {"action": "ping"}
+
+
+def test_after_a_poll_that_was_refused_nothing_waits_for_news() -> None:
+    device = machine(since="s0")
+    poll = question(device.received(synced(question(device.connected(0.0, pushes=False))), 1.0))
+    full = {"type": "error", "re": poll["id"], "code": "unavailable", "retry_after_ms": 1000}
+
+    device.received(full, 1.0)
+    device.queue(WRITTEN)
+    again = device.tick(4.0)
+    answered = device.received(synced(question(again)), 4.1)
+
+    assert question(again)["wait"] == 0
+    assert sends(again) == []
+    assert [each["messages"] for each in sends(answered)] == [[WRITTEN.body]]
+
+
+def test_an_answer_that_was_cut_holds_nothing_back_that_was_not_held_before() -> None:
+    device = machine(since="s0", queued=[WRITTEN])
+    first = question(device.connected(0.0, pushes=False))
+    cut = {"type": "error", "code": "unavailable", "retry_after_ms": 0}
+
+    held = device.received({**cut, "re": first["id"]}, 1.0)
+    sent = device.received(synced(question(held)), 2.0)
+    device.queue(Queued("t2", {"client_msg_id": "b"}))
+    free = device.received({**cut, "re": question(sent)["id"]}, 3.0)
+
+    assert question(held)["wait"] == question(free)["wait"] == 0
+    assert sends(held) == []
+    assert [each["thread_id"] for each in (*sends(sent), *sends(free))] == ["t1", "t2"]
