@@ -298,6 +298,21 @@ def test_a_message_offered_again_is_told_by_the_inbox_alone_and_a_new_one_as_alw
     assert {"inbox", "email", "sms"} <= set(channels(notifying, backup, thread))
 
 
+def test_where_nothing_was_restored_an_epoch_silences_nothing(notifying: Notifying) -> None:
+    thread = make_thread(people=(FLORA,))
+
+    say(ANA, thread, priority_level="emergency", epoch="ffffffff")
+    notifying.plan(thread)
+
+    told = notifying.stored(
+        "select distinct d.channel from wedsync.deliveries d join wedsync.thread_messages m on m.id = d.message_id "
+        "where m.thread_id = %(t)s and d.user_id = %(u)s",
+        t=thread,
+        u=FLORA.user_id,
+    )
+    assert {"inbox", "email", "sms"} <= {row["channel"] for row in told}
+
+
 def test_the_author_of_a_message_that_was_due_is_asked(take_backup: TakeBackup) -> None:
     thread = make_thread()
     due, later = (
