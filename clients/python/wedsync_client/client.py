@@ -90,7 +90,8 @@ class Client:
     def send(self, thread_id: str, message: str, **fields: Any) -> str:
         """Write a message; its client_msg_id. It is kept until the server has answered.
 
-        `fields` are those of POST /threads/{id}/messages. `Sent` or `Refused` tells what became of it.
+        `fields` are those of POST /threads/{id}/messages. `Sent` or `Refused` tells what became of it. Raises
+        ValueError for what is no JSON or no Unicode (a lone surrogate).
         """
         client_msg_id = self._session.send(thread_id, {"message": message, **fields})
         self._happened.put_nowait(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -92,8 +93,12 @@ class Session:
         return self._step(self._machine.typing(thread_id, self._clock()))
 
     def send(self, thread_id: str, message: Message) -> str:
-        """Keep a message until it is answered; its client_msg_id. It goes out with the next tick."""
+        """Keep a message until it is answered; its client_msg_id. It goes out with the next tick.
+
+        Raises ValueError for what is no JSON or no Unicode: it would never go out.
+        """
         item = Queued(thread_id, {"client_msg_id": str(uuid4()), **message})
+        json.dumps(item.body, ensure_ascii=False, allow_nan=False).encode()
         with self._store.transaction():
             self._store.queue(item)
         self._machine.queue(item)

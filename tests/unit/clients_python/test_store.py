@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -23,7 +24,10 @@ from wedsync_client.frames import (
     Remember,
     Sent,
 )
+from wedsync_client.machine import Machine
+from wedsync_client.session import Session
 from wedsync_client.store import KEPT_SECONDS, Store, StoreError
+from wedsync_client.timing import Timing
 
 NOW = 1_800_000_000.0
 
@@ -155,6 +159,17 @@ def test_a_step_is_stored_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
 
     assert store.queued() == []
     store.close()
+
+
+@pytest.mark.parametrize("body", [{"message": "\ud83d"}, {"message": "x", "metadata": {"n": float("nan")}}])
+def test_what_no_frame_can_carry_is_never_kept(tmp_path: Path, body: dict[str, Any]) -> None:
+    with closing(opened(tmp_path)) as store:
+        session = Session(Machine("flora", store.saved(), Timing(), Random(1)), store)
+
+        with pytest.raises(ValueError, match="surrogates|JSON"):
+            session.send("t1", body)
+
+        assert store.queued() == []
 
 
 def another_person(folder: Path) -> Store:
