@@ -57,13 +57,12 @@ class Invoker(Protocol):
 
     async def invoke(self, function: str, event: Mapping[str, Any]) -> Outcome:
         """Never raises for what the function did: errors, time-outs and throttling are outcomes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerSpec:
-    """A REQUEST authorizer. `identity_sources` as written, e.g. `method.request.header.Authorization`,
-    `route.request.querystring.ticket`; `ttl` in seconds, 0 = not cached.
-    """
+    """A REQUEST authorizer. `identity_sources` as written: `method.request.header.X`; `ttl` in seconds, 0: none."""
 
     name: str
     function: str
