@@ -178,6 +178,7 @@ export class CatchUp {
     this.#fruitless = wait || replica.progress !== this.#progress ? 0 : Math.min(this.#fruitless + 1, 8);
     this.#progress = replica.progress;
     if (this.#fruitless) await this.#pause(Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless));
+    if (this.#live) return; // the sync that a socket began with counts
     const { since, cursors, limit } = /** @type {any} */ (replica.sync(re, this.#first));
     this.#waiting = wait ? new AbortController() : null;
     const signal = this.#waiting?.signal;

@@ -549,6 +549,25 @@ test("where sockets do not get through it catches up over REST, and goes on tryi
   assert.equal(stage.all("POST /sync").length, 2);
 });
 
+test("on sockets that open and bring nothing nobody is live, and no poll begins beside one", async () => {
+  stage.rest["POST /sync"] = () => ({ frames: [end], more: false });
+  const client = await stage.open();
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    stage.sockets.at(-1).onopen();
+    await stage.pass(8_000);
+    await stage.pass(1_000);
+  }
+  stage.sockets.at(-1).onopen();
+
+  await stage.pass(7_000);
+  const states = stage.told("state").map(({ connection }) => connection);
+  await stage.says({ type: "pong" });
+  await stage.answersSync();
+
+  assert.ok(!states.includes("live"), String(states));
+  assert.equal(client.state.connection, "live");
+});
+
 /** Three sockets do not open; `POST /sync` is answered by `answers`, one after the other, and then never. @param {any[]} answers */
 async function blocked(...answers) {
   stage.rest["POST /sync"] = () => answers.shift() ?? new Promise(() => undefined);
