@@ -18,7 +18,6 @@ create trigger note_epoch before update of epoch on private.cluster for each row
 
 create function app.is_offered_again(stated text) returns boolean
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
-    set plan_cache_mode = force_generic_plan
 as $$
 begin
     return exists (select from private.cluster c where c.epoch <> stated and c.changed_at > app.now() - interval '7 days');

@@ -304,12 +304,7 @@ def test_where_nothing_was_restored_an_epoch_silences_nothing(notifying: Notifyi
     say(ANA, thread, priority_level="emergency", epoch="ffffffff")
     notifying.plan(thread)
 
-    told = notifying.stored(
-        "select distinct d.channel from wedsync.deliveries d join wedsync.thread_messages m on m.id = d.message_id "
-        "where m.thread_id = %(t)s and d.user_id = %(u)s",
-        t=thread,
-        u=FLORA.user_id,
-    )
+    told = [each for each in notifying.deliveries(thread) if each["user_id"] == FLORA.user_id]
     assert {"inbox", "email", "sms"} <= {row["channel"] for row in told}
 
 

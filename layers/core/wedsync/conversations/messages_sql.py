@@ -46,7 +46,8 @@ SEND: Final[LiteralString] = """
                                      mentions, requires_ack, payload, wedding_context, metadata, client_msg_id, fingerprint, quiet, created_at)
         select %(id)s, %(thread_id)s, numbered.seq, (select app.user_id()), %(parent_message_id)s, %(message)s, %(message_html)s,
                %(message_type)s, %(priority_level)s, %(mentions)s::uuid[], %(requires_ack)s or thread.requires_ack, %(payload)s,
-               %(wedding_context)s, %(metadata)s, %(client_msg_id)s, %(fingerprint)s, app.is_offered_again(%(epoch)s), numbered.at
+               %(wedding_context)s, %(metadata)s, %(client_msg_id)s, %(fingerprint)s,
+               %(epoch)s::text is not null and app.is_offered_again(%(epoch)s), numbered.at
           from numbered cross join thread
         returning *
     ), logged as (
