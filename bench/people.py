@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -55,19 +56,23 @@ class Api:
 
     async def call(self, method: str, path: str, body: object, token: str) -> dict[str, Any]:
         """A request of the REST API. Ends the program when it is refused."""
-        headers, url = {"Authorization": f"Bearer {token}"}, f"{self._console}/v1{path}"
-        async with self._http.request(method, url, json=body, headers=headers) as answer:
+        async with self._ask(method, path, body, token) as answer:
             if answer.status >= 300:
                 raise SystemExit(f"{method} {path}: {answer.status} {await answer.text()}")
             return await answer.json() if answer.status != 204 else NOTHING
 
     async def is_taken(self, method: str, path: str, body: object, token: str) -> bool:
         """Whether a request was not put off. Ends the program when it is refused."""
-        headers, url = {"Authorization": f"Bearer {token}"}, f"{self._console}/v1{path}"
-        async with self._http.request(method, url, json=body, headers=headers) as answer:
+        async with self._ask(method, path, body, token) as answer:
             if 300 <= answer.status < 500 and answer.status != TOO_MANY:
                 raise SystemExit(f"{method} {path}: {answer.status} {await answer.text()}")
             return answer.status < 300
+
+    def _ask(
+        self, method: str, path: str, body: object, token: str
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        headers = {"Authorization": f"Bearer {token}"}
+        return self._http.request(method, f"{self._console}/v1{path}", json=body, headers=headers)
 
     async def connect(self, person: Person) -> None:
         """One more device of this person: a socket that has synced."""
