@@ -49,6 +49,9 @@ FAULTS: tuple[dict[int, str], ...] = (
 )
 # Everybody writes, while there is time for trouble.
 CONVERSATION: list[Act] = [*(("write", number, 4) for number in (0, 1, 0, 1)), ("wait", 0, 4)]
+# What was acknowledged is gone again.
+RESTORED: list[Act] = [("write", 0, 0), ("settle", 0, 0), ("write", 1, 4), ("settle", 0, 0), ("write", 1, 0)]
+RESTORE = {2: "back up", 4: "restore"}
 
 who = st.integers(0, 2)
 where = st.integers(0, MOST_THREADS - 1)
@@ -88,15 +91,27 @@ def test_a_client_without_one_of_its_safeguards_is_found_out_on_the_real_stack(
 ) -> None:
     broken = type("BrokenClient", (Client,), {"machine": BROKEN[missing]})
     company = Company(in_process_stack, in_memory, 2, broken, patience=6.0)
-    faults = {1: "back up", 3: "restore"} if missing == "epoch" else {}
 
     with pytest.raises(AssertionError):
-        several(company, faults)
+        if missing == "epoch":
+            company.tell(Trouble(), [RESTORED, RESTORED], RESTORE)
+        else:
+            several(company)
 
     company.leave()
 
 
-def several(company: Company, faults: dict[int, str]) -> None:
+def several(company: Company) -> None:
     """Not every story has the trouble that it takes: on a busy machine everything comes by sync, in its order."""
     for _ in range(12):
-        company.tell(WORST, [CONVERSATION, CONVERSATION], faults)
+        company.tell(WORST, [CONVERSATION, CONVERSATION], {})
+
+
+def test_what_was_acknowledged_and_is_gone_is_sent_again(
+    in_process_stack: InProcessStack, in_memory: Path
+) -> None:
+    company = Company(in_process_stack, in_memory, 2)
+
+    company.tell(Trouble(), [RESTORED, RESTORED], RESTORE)
+
+    company.leave()
