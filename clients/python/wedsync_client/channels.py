@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import deque
 from typing import Any, Protocol, cast
 
 import aiohttp
@@ -19,7 +20,7 @@ CLOSE_SECONDS = 1.0
 
 
 class RefusedSocket(Exception):  # noqa: N818 - a state of the world
-    """The socket was not opened, though REST answers: a proxy may not know WebSockets."""
+    """The socket was not opened, or nothing passes, though REST answers: a proxy may not know WebSockets."""
 
 
 class BusyGateway(Exception):  # noqa: N818 - a state of the world
@@ -51,6 +52,7 @@ class SocketChannel:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
+        self._early: deque[Frame] = deque()  # what came before anybody received
 
     @classmethod
     async def open(cls, http: aiohttp.ClientSession, ticket: Ticket) -> SocketChannel:
@@ -64,6 +66,19 @@ class SocketChannel:
             raise RefusedSocket(str(error)) from error
         return cls(socket)
 
+    async def prove(self, seconds: float) -> None:
+        """Wait until anything arrives, which is then received as usual. Raises RefusedSocket, and it is closed."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.send({"action": "ping"})
+                frame = await self.receive()
+        except TimeoutError:
+            frame = None
+        if frame is None:
+            await self.close()
+            raise RefusedSocket("nothing has arrived")
+        self._early.append(frame)
+
     async def send(self, frame: Frame) -> None:
         """Send one frame; on a line that takes none, only the missing pong will tell."""
         text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
@@ -73,6 +88,8 @@ class SocketChannel:
 
     async def receive(self) -> Frame | None:
         """The next frame; None once the socket has ended. What is no JSON object is no frame."""
+        if self._early:
+            return self._early.popleft()
         while True:
             received = await self._socket.receive()
             if received.type is not aiohttp.WSMsgType.TEXT:

@@ -137,7 +137,7 @@ class Lines:
         if self._falls_back():
             return Opened(RestChannel(self._rest))
         try:
-            channel = await SocketChannel.open(self._http, ticket)
+            channel = await self._socket(ticket)
         except BusyGateway:
             self._unspent = ticket
             return NotOpened()
@@ -145,6 +145,16 @@ class Lines:
             self._attempts.refused()
             return Opened(RestChannel(self._rest)) if self._falls_back() else NotOpened()
         return Opened(channel)
+
+    async def _socket(self, ticket: Ticket) -> SocketChannel:
+        """One that may be used; while all goes over REST it has to show first that anything passes.
+
+        Raises RefusedSocket, BusyGateway.
+        """
+        channel = await SocketChannel.open(self._http, ticket)
+        if self.is_fallback:
+            await channel.prove(self._attempts.patience)
+        return channel
 
     async def _ticket(self) -> Ticket:
         """One that was not looked at, else a new one. Raises Unreachable, Problem."""

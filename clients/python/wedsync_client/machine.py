@@ -65,7 +65,7 @@ class Machine:
         self._connected = True
         self._threads.receipts.note()
         self._threads.attention.connected()
-        self._ping_at = now + self._ping_every(now)
+        self._ping_at = now if pushes else now + self._ping_every(now)  # it may be dead already
         truncated, self._truncated = self._truncated, ()  # a load that has begun goes on without a connection
         return [*self._threads.loading(), *truncated, *self.tick(now)]
 
@@ -160,11 +160,12 @@ class Machine:
             self._pong_by = None
             yield Close()
             return
-        if self._pong_by is None and self._has_to_ping(now):
-            self._ping_at, self._pong_by = now + self._ping_every(now), now + self._timing.pong
-            yield Transmit({"action": "ping"})
+        pings = self._pong_by is None and self._has_to_ping(now)
         if self._threads.sync.is_due(now):
             yield Transmit(self._threads.question(now))
+        if pings:
+            self._ping_at, self._pong_by = now + self._ping_every(now), now + self._timing.pong
+            yield Transmit({"action": "ping"})
         yield from (Transmit(frame) for frame in self._outbox.frames(now))
         yield from (Transmit(frame) for frame in self._threads.told(now))
         yield from (Transmit(frame) for frame in self._threads.attention.frames(now))

@@ -56,6 +56,11 @@ class Attempts:
         if is_often and self._refusals[0] > now - self._timing.refusals_within:
             self.sockets_are_refused = True
 
+    @property
+    def patience(self) -> float:
+        """Seconds in which something arrives on a socket, if it lives."""
+        return self._timing.pong
+
     def delay(self) -> float:
         """Seconds until the next attempt."""
         longest = min(self._timing.longest_retry, self._timing.retry * 2**self._failures)

@@ -16,7 +16,19 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.fixtures.gateways import eventually
-from wedsync_client import Applied, Client, Filled, Left, Reloaded, Sent, State, StateChanged, Timing, Told
+from wedsync_client import (
+    Applied,
+    Client,
+    Filled,
+    Hint,
+    Left,
+    Reloaded,
+    Sent,
+    State,
+    StateChanged,
+    Timing,
+    Told,
+)
 from wedsync_client.frames import Frame
 from wedsync_client.rest import Problem, Rest, Unreachable
 from wedsync_client.rest_channel import RestChannel
@@ -27,7 +39,9 @@ Says = Callable[["Server", web.WebSocketResponse, Frame], Awaitable[None]]
 
 
 async def up_to_date(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
-    """Answers every sync: nothing has changed."""
+    """Answers every sync: nothing has changed. The gateway answers a ping."""
+    if frame["action"] == "ping":
+        await say(socket, type="pong")
     if frame["action"] == "sync":
         await say(
             socket,
@@ -455,6 +469,32 @@ async def test_sockets_that_open_and_swallow_everything_are_given_up_too(tmp_pat
         await until(client, is_state(State.POLLING))
 
     assert len(server.sockets) >= 3
+
+
+async def test_rest_goes_on_until_something_passes_on_a_socket_and_nothing_of_that_is_lost(
+    tmp_path: Path,
+) -> None:
+    async def swallow(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        pass
+
+    async def push_first(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        if frame["action"] == "ping":
+            await say(socket, type="notification", notification={})
+        await up_to_date(server, socket, frame)
+
+    async with device(server := Server(swallow), tmp_path, DEAD) as client:
+        await until(client, is_state(State.POLLING))
+        opened = len(server.sockets)
+        await eventually(lambda: len(server.sockets) >= opened + 2)
+        server.says = push_first
+        told = await until(client, is_state(State.LIVE))
+
+    assert [each for each in told if not isinstance(each, Hint)] == [
+        StateChanged(State.CATCHING_UP),
+        StateChanged(State.LIVE),
+    ]
+    assert told[1] == Hint({"type": "notification", "notification": {}})
+    assert all(socket.closed for socket in server.sockets)
 
 
 async def test_pages_are_loaded_until_that_works_or_there_is_none(tmp_path: Path) -> None:

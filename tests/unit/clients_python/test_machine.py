@@ -89,6 +89,18 @@ def test_sync_is_the_first_frame_with_all_cursors() -> None:
     assert (first["since"], first["cursors"]) == ("s0", {"t1": {"epoch": "e", "seq": 4}})
 
 
+def test_a_new_connection_is_pinged_at_once_and_closed_when_nothing_comes() -> None:
+    silent, alive = machine(), machine()
+
+    told = [frames(each.connected(1.0)) for each in (silent, alive)]
+    alive.received({"type": "typing", "thread_id": "t1"}, 8.9)
+
+    assert [[frame["action"] for frame in each] for each in told] == [["sync", "ping"]] * 2
+    assert silent.deadline() == 9.0
+    assert silent.tick(9.0) == [Close()]
+    assert Close() not in alive.tick(9.0)
+
+
 def test_it_asks_again_every_two_minutes() -> None:
     device = caught_up()
 
@@ -302,7 +314,9 @@ def test_what_is_not_answered_is_asked_again_and_the_line_is_tried() -> None:
     device = machine()
     device.connected(0.0)
 
-    assert [frame["action"] for frame in frames(device.tick(10.0))] == ["ping", "sync"]
+    device.received({"type": "pong"}, 0.1)
+
+    assert [frame["action"] for frame in frames(device.tick(10.0))] == ["sync", "ping"]
 
 
 def test_a_failure_of_the_gateway_and_unknown_frames_end_nothing() -> None:
@@ -507,7 +521,7 @@ def test_a_new_connection_hears_what_is_visible_after_the_sync() -> None:
 
     told = frames(device.connected(2.0))
 
-    assert [frame["action"] for frame in told] == ["sync", "focus"]
+    assert [frame["action"] for frame in told] == ["sync", "ping", "focus"]
 
 
 def test_typing_is_said_every_three_seconds_and_only_while_connected() -> None:
@@ -604,7 +618,7 @@ def test_a_long_wait_is_no_reason_to_think_that_the_line_is_dead() -> None:
     device.received(synced(question(device.connected(0.0, pushes=False))), 1.0)
 
     assert frames(device.tick(30.9)) == []
-    assert frames(device.tick(31.0))[0] == {"action": "ping"}
+    assert {"action": "ping"} in frames(device.tick(31.0))
 
 
 def test_after_a_poll_that_was_refused_nothing_waits_for_news() -> None:

@@ -111,7 +111,7 @@ class World(RuleBasedStateMachine):
         if device.loads:
             self.ask(device, device.load())
 
-    @rule(at=devices, seconds=st.sampled_from((0.3, 3.0, 11.0, 61.0)))
+    @rule(at=devices, seconds=st.sampled_from((0.3, 3.0, 6.0, 11.0, 61.0)))
     def time_passes(self, at: int, seconds: float) -> None:
         self.ask(self.devices[at], self.devices[at].wait(seconds))
 
@@ -173,9 +173,9 @@ class World(RuleBasedStateMachine):
 
     def settle(self) -> None:
         for device in self.devices:
+            self.ask(device, device.wait(61.0))
             if not device.online:
                 self.ask(device, device.connect())
-            self.ask(device, device.wait(61.0))
         for _ in range(500):
             busy = [device for device in self.devices if device.arriving or device.loads]
             if not busy and not any(device.store.queued() for device in self.devices):
