@@ -4,7 +4,6 @@ import { Refused } from "./rest.js";
 import { Timers } from "./timers.js";
 /** @typedef {import("./protocol.js").Frame} Frame */
 /** @typedef {import("./protocol.js").Outcome} Outcome */
-/** @typedef {import("./protocol.js").Page} Page */
 /** @typedef {import("./replica.js").Replica} Replica */
 /** @typedef {import("./protocol.js").ThreadEvent} ThreadEvent */
 
@@ -21,6 +20,7 @@ const PAGE = 50;
  * @property {Replica} replica
  * @property {import("./rest.js").Rest} rest
  * @property {(frame: object) => boolean} send over the socket
+ * @property {() => boolean} blocked sockets do not get through
  * @property {() => void} restart the connection: it does not answer
  * @property {(code: string) => void} refused a sync was answered, and brought nothing
  * @property {() => void} unreachable the API is not there over REST either
@@ -41,10 +41,9 @@ export class CatchUp {
   #syncId = "";
   #polling = false;
   #pollable = true;
-  /** @type {AbortController | null} */ #waiting = null; // a poll, for news
+  #asked = new AbortController(); // of the last poll
   #refusals = 0; // of polls in a row
-  /** @type {Set<string>} */
-  #loading = new Set();
+  /** @type {Set<string>} */ #loading = new Set();
   #loadFailures = 0;
   #timers = new Timers();
 
@@ -65,10 +64,10 @@ export class CatchUp {
   /** @param {boolean} trying whether there will be another */
   disconnected(trying) {
     this.#running = trying;
-    this.#first ||= this.#live;
+    this.#timers.clear("sync", "answer");
+    if (this.#live) this.#afresh();
     this.#live = false;
     if (this.#options.replica.syncing && !this.#polling) this.#options.replica.syncEnded();
-    this.#timers.clear("sync", "answer");
     this.check();
   }
 
@@ -86,14 +85,12 @@ export class CatchUp {
     this.#timers.set("gap", Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless), () => replica.incomplete && this.sync());
   }
 
-  /** Now, on whatever way there is; also in place of a poll that only waits for news. */
+  /** Now, on whatever way there is. */
   ask() {
-    if (this.#live) this.sync();
-    else if (this.#running && this.#pollable) {
-      this.#first = true; // waits for nothing
-      this.#waiting?.abort();
-      void this.poll(true);
-    } else this.#options.refused("not_found");
+    if (this.#live) return this.sync();
+    if (!this.#running || !this.#pollable) return this.#options.refused("not_found");
+    if (!this.#first) this.#afresh();
+    void this.poll();
   }
 
   sync() {
@@ -157,15 +154,20 @@ export class CatchUp {
     await settle(() => replica.older(threadId, page));
   }
 
-  /** No socket gets through: ask over REST, and wait there for what comes, until there is one; or ask just once. */
-  async poll(once = false) {
-    if (this.#polling) return;
+  /** The next question waits for nothing, and takes the place of a poll that may wait for news. */
+  #afresh() {
+    this.#first = true;
+    this.#progress = -1; // whatever the last ones brought
+    this.#asked.abort();
+  }
+
+  /** Ask over REST; where no socket gets through, go on and wait there for what comes, until one does. */
+  async poll() {
+    if (this.#polling || !this.#running || !this.#pollable) return;
     this.#polling = true;
     try {
-      while (this.#running && !this.#live && this.#pollable) {
-        await this.#pollOnce();
-        if (once) return;
-      }
+      do await this.#pollOnce();
+      while (this.#running && !this.#live && this.#pollable && this.#options.blocked());
     } finally {
       this.#polling = false;
     }
@@ -173,32 +175,31 @@ export class CatchUp {
 
   async #pollOnce() {
     const { replica, rest, heard, random } = this.#options;
-    const re = `p${++this.#count}-${Math.floor(random() * 2 ** 32)}`;
     const wait = replica.incomplete || this.#first ? 0 : POLL_SECONDS;
     this.#fruitless = wait || replica.progress !== this.#progress ? 0 : Math.min(this.#fruitless + 1, 8);
     this.#progress = replica.progress;
     if (this.#fruitless) await this.#pause(Math.min(MOST_MS, GAP_MS * 2 ** this.#fruitless));
     if (this.#live) return; // the sync that a socket began with counts
+    const re = `p${++this.#count}-${Math.floor(random() * 2 ** 32)}`;
     const { since, cursors, limit } = /** @type {any} */ (replica.sync(re, this.#first));
-    this.#waiting = wait ? new AbortController() : null;
-    const signal = this.#waiting?.signal;
+    const { signal } = (this.#asked = new AbortController());
     try {
       const body = { ...(since && { since }), cursors, limit, wait };
       const { frames, more } = await rest.request("POST", "/sync", body, { patienceMs: (wait + 15) * 1000, signal });
       for (const frame of frames) await heard({ ...frame, re });
-      this.#first = false;
       this.#refusals = 0;
-      if (more && !this.#live) replica.syncEnded(); // the answer was cut: from where it led to, at once
+      if (this.#live || signal.aborted) return;
+      this.#first = false;
+      if (more) replica.syncEnded(); // the answer was cut: from where it led to, at once
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (signal?.aborted) return;
+      if (this.#live || signal.aborted) return;
       if (error.status === 0) this.#options.unreachable();
       this.#pollable = error.transient || (error.code === "invalid" && since !== undefined);
-      if (!this.#live && this.#pollable && !error.transient) replica.forgetToken();
-      else if (!this.#live) replica.syncEnded();
+      if (this.#pollable && !error.transient) replica.forgetToken();
+      else replica.syncEnded();
       this.#options.refused(error.code);
-      this.#refusals += 1;
-      await this.#pause(error.retryAfterMs + random() * Math.min(3 * MOST_MS, 2_500 * 2 ** this.#refusals));
+      await this.#pause(error.retryAfterMs + random() * Math.min(3 * MOST_MS, 2_500 * 2 ** ++this.#refusals));
     }
   }
 

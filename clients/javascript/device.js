@@ -77,7 +77,11 @@ export function assemble({ url, token, random = Math.random, ...options }, { met
     heard: (frame) => void whole.heard(frame),
     changed: whole.changed,
   });
-  const shared = { rest, replica, outbox, random, ...whole, send: (/** @type {object} */ frame) => link.send(frame) };
+  const shared = {
+    rest, replica, outbox, random, ...whole,
+    send: (/** @type {object} */ frame) => link.send(frame),
+    blocked: () => link.blocked,
+  };
   const tell = (/** @type {object} */ frame) => {
     const sent = link.send(frame);
     if (!sent && link.blocked) void rest.tell(frame);

@@ -35,6 +35,7 @@ export class Link {
   #options;
   #socket = /** @type {WebSocket | null} */ (null);
   #former = /** @type {WebSocket | null} */ (null); // its successor is open, what still arrives on it counts
+  #candidate = /** @type {WebSocket | null} */ (null); // not open yet, or, where sockets bring nothing, not proved yet
   #attempt = 0;
   #renewing = false;
   #failures = 0;
@@ -107,29 +108,32 @@ export class Link {
 
   async #connect() {
     const attempt = ++this.#attempt;
-    this.#timers.clear("connect", "renew");
+    this.#discard(this.#candidate);
+    this.#timers.clear("connect", "renew", "handshake");
     this.#renewing = this.#socket !== null;
     if (!this.#renewing) this.#enter("connecting");
     const made = await this.#options.ticket(this.#freshToken).catch(() => null);
     if (attempt !== this.#attempt) return;
-    if (!made) return this.#failed(attempt); // REST does not answer either: that says nothing of sockets
+    if (!made) return this.#failed(); // REST does not answer either: that says nothing of sockets
     this.#freshToken = false;
     this.#expiresAt = made.expires_at;
-    this.#open(attempt, `${made.url}?ticket=${encodeURIComponent(made.ticket)}&device_id=${encodeURIComponent(this.#options.deviceId)}`);
+    this.#open(`${made.url}?ticket=${encodeURIComponent(made.ticket)}&device_id=${encodeURIComponent(this.#options.deviceId)}`);
   }
 
-  /** @param {number} attempt @param {string} url */
-  #open(attempt, url) {
+  /** @param {string} url */
+  #open(url) {
     const socket = new this.#options.WebSocket(url, SUBPROTOCOL);
     const failed = () => {
       this.#discard(socket);
-      if (attempt === this.#attempt) this.#troubles.failed();
-      this.#failed(attempt);
+      this.#troubles.failed();
+      this.#failed();
     };
+    this.#candidate = socket;
     this.#timers.set("handshake", HANDSHAKE_MS, failed);
     socket.onopen = () => {
-      if (attempt !== this.#attempt) this.#discard(socket);
-      else this.#adopt(socket);
+      if (!this.blocked) return this.#adopt(socket);
+      this.#timers.set("handshake", PONG_MS, failed); // sockets open here that bring nothing: something has to arrive
+      socket.send(JSON.stringify({ action: "ping" }));
     };
     socket.onerror = socket.onclose = failed;
     socket.onmessage = ({ data }) => this.#message(socket, data);
@@ -142,6 +146,7 @@ export class Link {
     this.#discard(this.#former);
     this.#former = this.#socket;
     this.#socket = socket;
+    this.#candidate = null;
     this.#troubles.opened(this.#renewing);
     this.#renewing = false;
     const [soonest, latest] = RENEW_MS;
@@ -153,6 +158,7 @@ export class Link {
 
   /** @param {WebSocket} socket @param {unknown} data */
   #message(socket, data) {
+    if (socket === this.#candidate) this.#adopt(socket);
     const frame = socket === this.#socket || socket === this.#former ? readFrame(data) : null;
     if (!frame) return;
     if (socket === this.#socket) {
@@ -194,9 +200,7 @@ export class Link {
     this.#wait(this.#delay());
   }
 
-  /** @param {number} attempt */
-  #failed(attempt) {
-    if (attempt !== this.#attempt) return;
+  #failed() {
     this.#timers.clear("handshake");
     this.#renewing = false;
     if (this.#socket) this.#timers.set("renew", this.#delay(), () => this.renew());
@@ -226,9 +230,8 @@ export class Link {
     this.#renewing = false;
     this.#timers.clearAll();
     this.#identity.end();
-    this.#discard(this.#socket);
-    this.#discard(this.#former);
-    this.#socket = this.#former = null;
+    for (const socket of [this.#socket, this.#former, this.#candidate]) this.#discard(socket);
+    this.#socket = this.#former = this.#candidate = null;
   }
 
   /** @param {WebSocket | null} socket */

@@ -24,6 +24,7 @@ const CAP_MS = 30_000;
  * @property {(make: () => Outcome) => Promise<void>} settle stores and tells what came of it
  * @property {import("./replica.js").Replica} replica
  * @property {() => void} sync ask what is missing, on whatever way there is; `settled` or `unsettled` follows, or 10 s pass
+ * @property {() => boolean} blocked sockets do not get through
  * @property {() => void} heard the replica has been told of a seq that it may not have
  * @property {() => number} random
  */
@@ -32,8 +33,7 @@ export class Sender {
   #options;
   /** @type {Map<string, {threadId: string, timer: ReturnType<typeof setTimeout>}>} sends without an answer, by correlation id */
   #asked = new Map();
-  /** @type {Map<string, ReturnType<typeof setTimeout>>} threads that wait before they try again */
-  #paused = new Map();
+  #paused = new Timers(); // threads that wait before they try again
   /** @type {Map<string, number>} */
   #failures = new Map();
   #timers = new Timers();
@@ -68,15 +68,13 @@ export class Sender {
     this.#running = true;
     for (const re of [...this.#asked.keys()]) this.#forget(re);
     if (this.#overRest) return;
-    this.#emergencies.pump();
-    if (this.#timers.has("rest")) return;
-    this.#sure = false;
-    this.#timers.clear("sure");
-    this.#timers.set("rest", REST_AFTER_MS, () => {
-      this.#overRest = true;
-      this.#emergencies.stop(); // it is their one road from here on
-      this.pump();
-    });
+    if (!this.#timers.has("rest")) {
+      this.#sure = false;
+      this.#timers.clear("sure");
+      this.#timers.set("rest", REST_AFTER_MS, () => this.#turn());
+    }
+    if (this.#options.blocked()) this.#turn();
+    else this.#emergencies.pump();
   }
 
   /** A sync was answered, or will not be: what a restore has lost is queued again, before what is unsent (R4). */
@@ -96,8 +94,7 @@ export class Sender {
     this.#running = false;
     this.#overRest = false;
     for (const re of [...this.#asked.keys()]) this.#forget(re);
-    for (const timer of this.#paused.values()) clearTimeout(timer);
-    this.#paused.clear();
+    this.#paused.clearAll();
     this.#emergencies.stop();
     this.#timers.clearAll();
   }
@@ -126,6 +123,14 @@ export class Sender {
       const threadId = this.#answered(id);
       if (threadId) await this.#refused(threadId, code, retry_after_ms ?? 0);
     }
+  }
+
+  /** To REST, for all there is. */
+  #turn() {
+    this.#timers.clear("rest");
+    this.#overRest = true;
+    this.#emergencies.stop(); // it is their one road from here on
+    this.pump();
   }
 
   /** @param {Batch} batch @returns {boolean} */
@@ -209,12 +214,7 @@ export class Sender {
     const failures = this.#failures.get(threadId) ?? 0;
     this.#failures.set(threadId, failures + 1);
     const jitter = this.#options.random() * Math.min(CAP_MS, BASE_MS * 2 ** failures);
-    clearTimeout(this.#paused.get(threadId));
-    const timer = setTimeout(() => {
-      this.#paused.delete(threadId);
-      this.pump();
-    }, atLeast + jitter);
-    this.#paused.set(threadId, timer);
+    this.#paused.set(threadId, atLeast + jitter, () => this.pump());
   }
 
   /** If anything waits for it, and there is a way. */

@@ -549,25 +549,6 @@ test("where sockets do not get through it catches up over REST, and goes on tryi
   assert.equal(stage.all("POST /sync").length, 2);
 });
 
-test("on sockets that open and bring nothing nobody is live, and no poll begins beside one", async () => {
-  stage.rest["POST /sync"] = () => ({ frames: [end], more: false });
-  const client = await stage.open();
-  for (let attempt = 0; attempt < 3; attempt += 1) {
-    stage.sockets.at(-1).onopen();
-    await stage.pass(8_000);
-    await stage.pass(1_000);
-  }
-  stage.sockets.at(-1).onopen();
-
-  await stage.pass(7_000);
-  const states = stage.told("state").map(({ connection }) => connection);
-  await stage.says({ type: "pong" });
-  await stage.answersSync();
-
-  assert.ok(!states.includes("live"), String(states));
-  assert.equal(client.state.connection, "live");
-});
-
 /** Three sockets do not open; `POST /sync` is answered by `answers`, one after the other, and then never. @param {any[]} answers */
 async function blocked(...answers) {
   stage.rest["POST /sync"] = () => answers.shift() ?? new Promise(() => undefined);
@@ -581,6 +562,82 @@ async function blocked(...answers) {
 
 const flowers = { thread_id: "flowers", epoch: "a1", head_seq: 1, me: { read_seq: 0 } };
 const end = { type: "synced", threads: [flowers], gone: [], inbox_head: null, part: 1, more: false, since: "s1" };
+
+/** Three sockets open, and nothing arrives on them; over REST there is nothing new. */
+async function halfOpen() {
+  stage.rest["POST /sync"] = ({ wait }, signal) =>
+    wait ? new Promise((_, reject) => signal.addEventListener("abort", reject)) : { frames: [end], more: false };
+  const client = await stage.open();
+  for (const pause of [250, 500, 0]) {
+    stage.sockets.at(-1).onopen();
+    await stage.pass(8_000);
+    await stage.pass(pause);
+  }
+  return client;
+}
+
+test("on a line where sockets open and nothing passes it asks over REST as soon as that is clear", async () => {
+  const client = await halfOpen();
+
+  assert.equal(client.state.connection, "polling");
+  assert.deepEqual(stage.all("POST /sync").map(({ wait }) => wait), [0, 20]);
+});
+
+test("from then on no socket that only opens interrupts what goes over REST", async () => {
+  stage.rest[POSTED] = stored;
+  const client = await halfOpen();
+  const [states, polls] = [stage.told("state").length, stage.all("POST /sync").length];
+
+  for (let attempt = 1; attempt <= 3; attempt += 1) {
+    await stage.pass(7_000);
+    stage.sockets.at(-1).onopen();
+    await client.send("flowers", "On my way");
+    await stage.settled();
+    assert.equal(stage.told("sent").length, attempt);
+    await stage.pass(8_000);
+  }
+
+  assert.deepEqual(new Set(stage.told("state").slice(states).map(({ connection }) => connection)), new Set(["polling"]));
+  assert.deepEqual([stage.all("POST /sync").length, stage.all("sync").length], [polls, 3]);
+});
+
+test("a socket on which something arrives takes over, and one that ends before it has synced costs no time", async () => {
+  stage.rest[POSTED] = stored;
+  const client = await halfOpen();
+  await stage.pass(7_000);
+  await stage.connects();
+  assert.equal(client.state.connection, "syncing");
+  await client.send("flowers", "On my way");
+
+  stage.sockets.at(-1).onclose();
+  await stage.settled();
+  assert.deepEqual([stage.told("sent").length, stage.all("POST /sync").map(({ wait }) => wait)], [1, [0, 20, 0, 20]]);
+  await stage.pass(7_000);
+  await stage.connects();
+  await stage.answersSync();
+
+  assert.equal(client.state.connection, "live");
+});
+
+test("what a poll from before a socket still says does not count as the sync of that socket", async () => {
+  for (const answer of [404, { frames: [], more: false }]) {
+    /** @type {((value: any) => void)[]} */ const waiting = [];
+    const client = await blocked({ frames: [end], more: false }, new Promise((resolve) => waiting.push(resolve)));
+    await stage.pass(2_000);
+    await stage.connects();
+    await client.send("flowers", "On my way");
+
+    waiting.shift()?.(answer);
+    await stage.settled();
+    assert.equal(stage.all("send").length, 0);
+    await stage.pass(10_000);
+
+    const [first, second] = stage.all("sync");
+    assert.deepEqual([first.cursors, second.cursors], Array(2).fill({ flowers: { epoch: "a1", seq: 1 } }));
+    await client.close();
+    stage = new Stage();
+  }
+});
 
 test("who was replaced asks over REST no more either", async () => {
   /** @type {((value: any) => void)[]} */ const waiting = [];

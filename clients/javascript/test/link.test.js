@@ -204,6 +204,17 @@ test("a renewal that fails leaves the old socket alone and is tried again", asyn
   assert.equal(sockets.length, 2);
 });
 
+test("a renewal that another one overtakes is let go of", async () => {
+  const made = link();
+  await opened();
+  for (const _ of [1, 2]) {
+    made.renew();
+    await settled();
+  }
+
+  assert.deepEqual(sockets.map(({ closed }) => closed), [false, true, false]);
+});
+
 /** @param {Socket} socket @param {number} minutes */
 async function minutes(socket, minutes) {
   for (let minute = 0; minute < minutes; minute += 1) {
@@ -370,6 +381,57 @@ test("a network that opens sockets and lets nothing through them is noticed, unt
   made.settled();
 
   assert.equal(made.blocked, false);
+});
+
+/** Three sockets open, and nothing arrives on them. */
+async function nothingPasses() {
+  for (const wait of [0, 250, 500]) {
+    await pass(wait);
+    sockets.at(-1)?.onopen();
+    await pass(8_000);
+  }
+  await pass(1_000);
+}
+
+test("once sockets were found to bring nothing, one that opens is none until something arrives on it", async () => {
+  const made = link();
+  await nothingPasses();
+  const before = states.length;
+  const socket = /** @type {Socket} */ (sockets.at(-1));
+
+  socket.onopen();
+  assert.deepEqual([socket.sent, states.slice(before), made.send({ action: "ack" })], [[{ action: "ping" }], [], false]);
+  await pass(7_999);
+  socket.says({ type: "events", n: 1 });
+
+  assert.deepEqual([states.at(-1)?.[0], heard], ["open", [{ type: "events", n: 1 }]]);
+  assert.equal(made.blocked, true);
+});
+
+test("where nothing arrives on it either the attempt has failed", async () => {
+  link();
+  await nothingPasses();
+  const before = states.length;
+  const socket = /** @type {Socket} */ (sockets.at(-1));
+
+  socket.onopen();
+  await pass(8_000);
+
+  assert.equal(socket.closed, true);
+  assert.deepEqual(states.slice(before).map(([state]) => state), ["waiting"]);
+});
+
+test("who stops lets go of a socket that is only about to open, or to prove itself", async () => {
+  const made = link();
+  await nothingPasses();
+  const proving = /** @type {Socket} */ (sockets.at(-1));
+  proving.onopen();
+  made.stop();
+  made.start();
+  await settled();
+  made.stop();
+
+  assert.deepEqual([proving.closed, sockets.at(-1)?.closed, sockets.length], [true, true, 5]);
 });
 
 test("an error of the gateway itself, which has no type, is told as ours", async () => {
