@@ -212,6 +212,19 @@ async def test_a_text_too_long_for_a_frame_is_loaded(party: Party, devices: Devi
         await flora.until(lambda: [each.get("message") for each in flora.client.messages(thread)] == [long])
 
 
+async def test_a_text_too_long_for_a_frame_is_sent_in_its_place(party: Party, devices: Devices) -> None:
+    thread = party.thread("ana", "flora")
+    written = ["before", "😀" * 8000, "after"]
+
+    async with devices.device("ana", "laptop") as ana:
+        for text in written:
+            ana.client.send(thread, text)
+        await ana.until(lambda: len(ana.settled()) == 3)
+
+    assert [type(each) for each in ana.settled()] == [Sent, Sent, Sent]
+    assert [text for _, text in log(party, "ana", thread)] == written
+
+
 async def test_the_newer_connection_of_a_device_wins_and_the_older_stays_away(
     party: Party, devices: Devices, tmp_path: Path
 ) -> None:

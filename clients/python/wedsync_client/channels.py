@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 import aiohttp
 
-from wedsync_client.frames import Frame
+from wedsync_client.frames import Frame, text_of
 from wedsync_client.rest import Ticket
 
 OPEN_SECONDS = 15.0
@@ -81,10 +81,9 @@ class SocketChannel:
 
     async def send(self, frame: Frame) -> None:
         """Send one frame; on a line that takes none, only the missing pong will tell."""
-        text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
         with contextlib.suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
             async with asyncio.timeout(SEND_SECONDS):
-                await self._socket.send_str(text)
+                await self._socket.send_str(text_of(frame))
 
     async def receive(self) -> Frame | None:
         """The next frame; None once the socket has ended. What is no JSON object is no frame."""

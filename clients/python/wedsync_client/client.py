@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from wedsync_client.channels import Channel
-from wedsync_client.frames import Frame, Message, Told
+from wedsync_client.frames import Frame, Message, Told, text_of
 from wedsync_client.lines import Arrived, Lines, NotOpened, Opened, Posted
 from wedsync_client.loading import Loaded, Loads
 from wedsync_client.machine import Machine
@@ -114,7 +114,7 @@ class Client:
         return [each.body for each in self._store.queued()]
 
     async def _run(self) -> None:
-        async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
+        async with aiohttp.ClientSession(json_serialize=text_of) as http, asyncio.TaskGroup() as tasks:
             rest = Rest(http, self._api, self._token)
             tell = self._happened.put_nowait
             self._lines = Lines(http, rest, self._device_id, self._attempts, tell, tasks.create_task)

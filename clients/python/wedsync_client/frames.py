@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +13,16 @@ Frame = Mapping[str, Any]
 Message = Mapping[str, Any]
 
 MAX_BATCH = 20
-MAX_BATCH_BYTES = 24_000  # of 28,000 that a frame may have
+MAX_FRAME_BYTES = 28_000
 MAX_CURSORS = 200
 MAX_EVENTS = 300
 NO_END = 2**62  # beyond any seq
 MAX_WAIT = 20  # seconds, for something new, where nothing is pushed
+
+
+def text_of(frame: Frame) -> str:
+    """As it travels. Raises ValueError for what is no JSON."""
+    return json.dumps(frame, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,8 @@ class Machine:
 
     def posted(self, frame: Frame, now: float) -> list[Effect]:
         """The answer to a `Post`: it is no sign of life of the connection."""
-        return [*self._emergencies.answered(frame, now), *self.tick(now)]
+        answered = self._on_sent if self._outbox.accepts(frame) else self._emergencies.answered
+        return [*answered(frame, now), *self.tick(now)]
 
     def focus(self, thread_id: str | None, now: float) -> list[Effect]:
         """The person looks at this thread, or at none."""
@@ -166,7 +167,7 @@ class Machine:
         if pings:
             self._ping_at, self._pong_by = now + self._ping_every(now), now + self._timing.pong
             yield Transmit({"action": "ping"})
-        yield from (Transmit(frame) for frame in self._outbox.frames(now))
+        yield from self._outbox.sends(now)
         yield from (Transmit(frame) for frame in self._threads.told(now))
         yield from (Transmit(frame) for frame in self._threads.attention.frames(now))
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from wedsync_client.frames import MAX_BATCH, MAX_BATCH_BYTES, Frame, Queued, Refused, Sent
+from wedsync_client.frames import (
+    MAX_BATCH,
+    MAX_FRAME_BYTES,
+    Frame,
+    Post,
+    Queued,
+    Refused,
+    Sent,
+    Transmit,
+    text_of,
+)
 
 TRANSIENT = frozenset(("unavailable", "rate_limited", "internal"))
 RETRY_SECONDS = 2.0
+POST_SECONDS = 40.0  # by then a request has been answered, or given up
+ENVELOPE_BYTES = 300  # of a frame, around its messages
 LONGEST_HOLD = 30.0  # of what is unsent, however often a sync is put off
 
 
@@ -37,6 +48,7 @@ class Outbox:
         self._lines: dict[str, Line] = {}
         self._answer_seconds = answer_seconds
         self._sent = 0
+        self._posts: set[str] = set()  # whose answers count; they outlive a connection
         self._held_since = self._held_until = 0.0
         self.requeue(queued)
 
@@ -45,9 +57,12 @@ class Outbox:
         self._lines.setdefault(item.thread_id, Line()).waiting.append(item)
 
     def requeue(self, queued: Iterable[Queued]) -> None:
-        """This is what waits, in this order."""
+        """This is what waits, in this order. What was posted may be in a log that is no more (R4)."""
         for line in self._lines.values():
             line.waiting = []
+            if line.asked in self._posts:
+                line.asked, line.until = None, 0.0
+        self._posts.clear()
         for each in queued:
             self.add(each)
 
@@ -69,25 +84,17 @@ class Outbox:
         """Nothing on its way will be answered, and the next connection has its own time to answer a sync."""
         self._held_until = 0.0
         for line in self._lines.values():
-            line.asked, line.until = None, 0.0
+            if line.asked not in self._posts:
+                line.asked, line.until = None, 0.0
 
-    def frames(self, now: float) -> Iterator[Frame]:
-        """What can be sent now."""
+    def sends(self, now: float) -> Iterator[Transmit | Post]:
+        """What can be sent now; what no frame can carry is posted."""
         for thread_id, line in self._lines.items():
             if line.due(self._held_until) > now:
                 continue
             line.asked = None
             if line.waiting:
-                self._sent += 1
-                line.asked, line.until = f"m{self._sent}", now + self._answer_seconds
-                line.batch = tuple(_batch(line.waiting, 1 if line.one_by_one else MAX_BATCH))
-                line.one_by_one = max(0, line.one_by_one - 1)
-                yield {
-                    "action": "send",
-                    "id": line.asked,
-                    "thread_id": thread_id,
-                    "messages": [each.body for each in line.batch],
-                }
+                yield self._next(thread_id, line, now)
 
     def is_overdue(self, now: float) -> bool:
         """Whether an answer should have come."""
@@ -106,6 +113,12 @@ class Outbox:
         """What waits there up to its last emergency."""
         waiting = self._lines[thread_id].waiting
         return waiting[: max((at for at, each in enumerate(waiting, 1) if each.is_emergency), default=0)]
+
+    def accepts(self, frame: Frame) -> bool:
+        """Whether it answers, for the first time, something that was posted and counts."""
+        counts = frame["re"] in self._posts
+        self._posts.discard(frame["re"])
+        return counts
 
     def answered(self, frame: Frame, now: float) -> Iterator[Sent | Refused]:
         """What a `sent` frame settles; also one that comes late is true."""
@@ -139,8 +152,22 @@ class Outbox:
     def failed(self, now: float) -> None:
         """The gateway failed with one of the frames on their way: all go again in a moment."""
         for line in self._lines.values():
-            if line.asked:
+            if line.asked and line.asked not in self._posts:
                 line.asked, line.until = None, now + RETRY_SECONDS
+
+    def _next(self, thread_id: str, line: Line, now: float) -> Transmit | Post:
+        self._sent += 1
+        line.asked = f"m{self._sent}"
+        fitting = tuple(_fitting(line.waiting[: 1 if line.one_by_one else MAX_BATCH]))
+        line.batch = fitting or tuple(line.waiting[:1])
+        line.one_by_one = max(0, line.one_by_one - 1)
+        line.until = now + (self._answer_seconds if fitting else POST_SECONDS)
+        messages = [each.body for each in line.batch]
+        frame = {"action": "send", "id": line.asked, "thread_id": thread_id, "messages": messages}
+        if fitting:
+            return Transmit(frame)
+        self._posts.add(line.asked)
+        return Post(frame)
 
     def _take(self, line: Line, client_msg_id: str) -> bool:
         """Whether it was still waiting."""
@@ -156,11 +183,11 @@ def _settled(frame: Frame, result: Frame) -> Sent | Refused:
     return Sent(thread_id, client_msg_id, result["seq"], frame["epoch"], result["status"] == "duplicate")
 
 
-def _batch(waiting: Sequence[Queued], most: int) -> Iterator[Queued]:
-    """The first ones that fit into a frame together, at least one."""
-    size = 0
-    for number, item in enumerate(waiting[:most]):
-        size += len(json.dumps(item.body, ensure_ascii=False).encode()) + 1
-        if number and size > MAX_BATCH_BYTES:
+def _fitting(waiting: Sequence[Queued]) -> Iterator[Queued]:
+    """The first ones that fit into a frame together; none if not even one does."""
+    size = ENVELOPE_BYTES
+    for item in waiting:
+        size += len(text_of(item.body).encode()) + 1
+        if size > MAX_FRAME_BYTES:
             return
         yield item

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from wedsync_client.frames import (
     Reoffer,
     Told,
     Transmit,
+    text_of,
 )
 from wedsync_client.machine import Machine
 from wedsync_client.store import Store
@@ -98,7 +98,7 @@ class Session:
         Raises ValueError for what is no JSON or no Unicode: it would never go out.
         """
         item = Queued(thread_id, {"client_msg_id": str(uuid4()), **message})
-        json.dumps(item.body, ensure_ascii=False, allow_nan=False).encode()
+        text_of(item.body).encode()
         with self._store.transaction():
             self._store.queue(item)
         self._machine.queue(item)

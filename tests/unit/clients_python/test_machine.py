@@ -17,11 +17,13 @@ from wedsync_client.frames import (
     Load,
     Page,
     Place,
+    Post,
     Queued,
     Remember,
     Renew,
     Reoffer,
     Saved,
+    Sent,
     Transmit,
 )
 from wedsync_client.machine import Machine
@@ -467,6 +469,27 @@ def test_each_connection_has_its_own_time_to_answer_a_sync() -> None:
 
     assert sends(device.tick(38.9)) == []
     assert sends(device.tick(39.0)) != []
+
+
+def test_what_no_frame_can_carry_is_posted_and_waits_like_everything() -> None:
+    long = Queued("t1", {"client_msg_id": "long", "message": "😀" * 8_000})
+    device = machine(queued=[long, WRITTEN])
+    asked = device.connected(0.0)
+    [post] = [each for each in device.received(synced(question(asked)), 0.1) if isinstance(each, Post)]
+    away = {"client_msg_id": "long", "status": "skipped", "code": "unavailable", "seq": None}
+    answer = {"type": "sent", "re": post.frame["id"], "thread_id": "t1", "epoch": "e"}
+
+    refused = device.posted({**answer, "results": [away]}, 1.0)
+    asked_first = device.tick(1.0 + RETRY_SECONDS)
+    told = device.received(synced(question(asked_first)), 3.1)
+    [again] = [each for each in told if isinstance(each, Post)]
+    stored = {**away, "status": "ok", "code": None, "seq": 5}
+    settled = device.posted({**answer, "re": again.frame["id"], "results": [stored]}, 4.0)
+
+    assert not any(isinstance(each, Post) for each in (*asked, *refused, *asked_first))
+    assert [each["message"] for each in again.frame["messages"]] == ["😀" * 8_000]
+    assert settled[0] == Sent("t1", "long", 5, "e", duplicate=False)
+    assert [each["messages"] for each in sends(settled)] == [[WRITTEN.body]]
 
 
 def test_what_is_offered_again_is_queued_before_what_is_unsent_goes() -> None:

@@ -28,12 +28,14 @@ from tests.fixtures.broken_clients import (
 )
 from tests.fixtures.model_device import ModelDevice
 from tests.fixtures.model_server import Frame, ModelServer
+from wedsync_client.frames import MAX_FRAME_BYTES
 from wedsync_client.machine import Machine
 from wedsync_client.replica import Replica
 from wedsync_client.sending import Outbox
 
 PEOPLE = ("ana", "ben", "flora", "flora")  # the last of them has two devices
 THREADS = ("t1", "t2")
+LONG = "x" * MAX_FRAME_BYTES
 
 devices = st.integers(0, len(PEOPLE) - 1)
 threads = st.sampled_from(THREADS)
@@ -185,6 +187,8 @@ class World(RuleBasedStateMachine):
                     self.ask(device, device.connect())
                 elif device.arriving:
                     self.ask(device, device.receive(device.arriving.pop(0)))
+                elif device.posts:
+                    self.post(device, 0)
                 elif device.loads:
                     self.ask(device, device.load())
                 else:
@@ -232,6 +236,18 @@ class World(RuleBasedStateMachine):
             elif frame["action"] == "ping":
                 device.arriving.append({"type": "pong"})
 
+    def post(self, device: ModelDevice, number: int, lost: str = "") -> None:
+        """The next message of something that goes over REST."""
+        posting = device.posts[number % len(device.posts)]
+        answer, pushed = None, list[Frame]()
+        if lost != "request":
+            answer, pushed = self.server.send(device.user, posting.next())
+        self.push(posting.asked["thread_id"], pushed)
+        posting.note(None if lost else answer)
+        if posting.answer:
+            device.posts.remove(posting)
+            self.ask(device, device.posted(posting.answer))
+
     def push(self, thread: str, frames: Iterable[Frame]) -> None:
         for device in self.devices:
             log = self.server.logs[thread]
@@ -247,7 +263,10 @@ class ShippedWorld(World):
 
 
 class UrgentWorld(World):
-    """Emergencies, too: they wait for nothing, and go over REST beside the socket, where all may happen to them."""
+    """Emergencies, too: they wait for nothing, and go over REST beside the socket, where all may happen to them.
+
+    And what no frame can carry goes over REST alone.
+    """
 
     order_survives_a_restore = False
 
@@ -257,20 +276,14 @@ class UrgentWorld(World):
         self.write(at, thread, before)
         self.ask(device, device.write(thread, str(uuid4()), priority_level="emergency"))
 
+    @rule(at=devices, thread=threads)
+    def write_at_length(self, at: int, thread: str) -> None:
+        self.ask(self.devices[at], self.devices[at].write(thread, LONG + str(uuid4())))
+
     @rule(at=devices, number=st.integers(0, 9), lost=st.sampled_from(("", "", "", "request", "answer")))
     def a_message_is_posted(self, at: int, number: int, lost: str) -> None:
-        device = self.devices[at]
-        if not device.posts:
-            return
-        posting = device.posts[number % len(device.posts)]
-        answer, pushed = None, list[Frame]()
-        if lost != "request":
-            answer, pushed = self.server.send(device.user, posting.next())
-        self.push(posting.asked["thread_id"], pushed)
-        posting.note(None if lost else answer)
-        if posting.answer:
-            device.posts.remove(posting)
-            self.ask(device, device.posted(posting.answer))
+        if self.devices[at].posts:
+            self.post(self.devices[at], number, lost)
 
 
 class UrgentOrder(UrgentWorld):

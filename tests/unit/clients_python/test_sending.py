@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from wedsync_client.frames import Frame, Queued, Refused, Sent
-from wedsync_client.sending import LONGEST_HOLD, RETRY_SECONDS, Outbox
+from wedsync_client.frames import MAX_FRAME_BYTES, Frame, Post, Queued, Refused, Sent, Transmit, text_of
+from wedsync_client.sending import LONGEST_HOLD, POST_SECONDS, RETRY_SECONDS, Outbox
 
 ANSWER_SECONDS = 10.0
 
@@ -14,12 +14,19 @@ def item(name: str, thread: str = "t1", text: str = "hello") -> Queued:
     return Queued(thread, {"client_msg_id": name, "message": text})
 
 
+LARGE = item("b", text="😀" * 8_000)
+
+
 def outbox(*names: str) -> Outbox:
     return Outbox([item(name) for name in names], ANSWER_SECONDS)
 
 
+def frames(box: Outbox, now: float) -> list[Frame]:
+    return [each.frame for each in box.sends(now)]
+
+
 def asked(box: Outbox, now: float = 0.0) -> list[list[str]]:
-    return [[each["client_msg_id"] for each in frame["messages"]] for frame in box.frames(now)]
+    return [[each["client_msg_id"] for each in frame["messages"]] for frame in frames(box, now)]
 
 
 def answer(frame: Frame, *statuses: str, code: str | None = None) -> dict[str, Any]:
@@ -47,11 +54,54 @@ def test_a_batch_has_twenty_messages_or_as_many_as_fit() -> None:
     large = Outbox([item(str(number), text="é" * 4000) for number in range(5)], ANSWER_SECONDS)
 
     assert [len(batch) for batch in asked(many)] == [20]
-    assert [len(batch) for batch in asked(large)] == [2]
+    assert [len(batch) for batch in asked(large)] == [3]
 
 
-def test_one_message_goes_however_large_it_is() -> None:
-    assert asked(Outbox([item("a", text="é" * 8000 * 2)], ANSWER_SECONDS)) == [["a"]]
+def test_a_frame_is_as_large_as_the_server_takes_it_and_what_is_larger_is_posted_alone() -> None:
+    sizes: list[tuple[bool, int]] = []
+    for count in range(6_850, 7_001, 5):
+        [out] = Outbox([item("a", text="😀" * count), item("b", text="😀" * 7_000)], ANSWER_SECONDS).sends(
+            0.0
+        )
+        sizes.append((isinstance(out, Transmit), len(text_of(out.frame).encode())))
+
+    sent = [size for is_sent, size in sizes if is_sent]
+    posted = [size for is_sent, size in sizes if not is_sent]
+    assert 27_500 < max(sent) < min(posted)
+    assert max(sent) <= MAX_FRAME_BYTES
+
+
+def test_nothing_of_its_thread_overtakes_what_is_posted_also_on_another_connection() -> None:
+    box = Outbox([item("a"), LARGE, item("c"), item("d", "t2")], ANSWER_SECONDS)
+
+    first = [answer(frame, "ok") for frame in frames(box, 0.0)]
+    for each in first:
+        list(box.answered(each, 1.0))
+    [post] = box.sends(1.0)
+    box.disconnected()
+    box.failed(2.0)
+    meanwhile = asked(box, 30.0)
+    settled = [*box.answered(answer(post.frame, "ok"), 31.0)] if box.accepts(answer(post.frame, "ok")) else []
+
+    assert post == Post({"action": "send", "id": "m3", "thread_id": "t1", "messages": [LARGE.body]})
+    assert meanwhile == []
+    assert [each.client_msg_id for each in settled] == ["b"]
+    assert asked(box, 31.0) == [["c"]]
+
+
+def test_a_post_is_answered_once_and_not_at_all_after_a_restore() -> None:
+    box = Outbox([LARGE], ANSWER_SECONDS)
+    [before] = frames(box, 0.0)
+    box.requeue([LARGE, item("c")])
+    [after] = frames(box, 0.0)
+
+    assert [box.accepts(answer(each, "ok")) for each in (before, after, after)] == [False, True, False]
+
+
+def test_a_post_that_nobody_answers_is_made_again() -> None:
+    box = Outbox([LARGE], ANSWER_SECONDS)
+
+    assert [len(asked(box, at)) for at in (0.0, POST_SECONDS - 0.1, POST_SECONDS)] == [1, 0, 1]
 
 
 def test_what_is_not_answered_in_time_goes_again_first() -> None:
@@ -67,8 +117,8 @@ def test_what_is_not_answered_in_time_goes_again_first() -> None:
 
 def test_a_late_answer_settles_what_it_names_and_leaves_the_new_question_open() -> None:
     box = outbox("a")
-    [first] = box.frames(0.0)
-    [second] = box.frames(10.0)
+    [first] = frames(box, 0.0)
+    [second] = frames(box, 10.0)
 
     settled = list(box.answered(answer(first, "ok"), 11.0))
     again = list(box.answered(answer(second, "duplicate"), 12.0))
@@ -80,7 +130,7 @@ def test_a_late_answer_settles_what_it_names_and_leaves_the_new_question_open() 
 
 def test_what_was_skipped_stays_and_waits_a_moment() -> None:
     box = outbox("a", "b", "c")
-    [frame] = box.frames(0.0)
+    [frame] = frames(box, 0.0)
     stated = answer(frame, "ok", "error", "skipped")
     stated["results"][1]["code"] = "unavailable"
 
@@ -93,7 +143,7 @@ def test_what_was_skipped_stays_and_waits_a_moment() -> None:
 
 def test_a_message_that_is_refused_leaves_the_others_alone() -> None:
     box = outbox("a", "b")
-    [frame] = box.frames(0.0)
+    [frame] = frames(box, 0.0)
     stated = answer(frame, "error", "ok")
     stated["results"][0]["code"] = "conflict"
 
@@ -104,13 +154,13 @@ def test_a_message_that_is_refused_leaves_the_others_alone() -> None:
 
 def test_the_message_that_spoils_a_batch_is_found_one_by_one() -> None:
     box = outbox("a", "b", "c")
-    [frame] = box.frames(0.0)
+    [frame] = frames(box, 0.0)
     assert list(box.refused(refusal(frame, "invalid"), 0.0)) == []
 
     refused: list[Refused] = []
     sent: list[str] = []
     for _ in range(3):
-        [frame] = box.frames(0.0)
+        [frame] = frames(box, 0.0)
         [message] = frame["messages"]
         if message["client_msg_id"] == "b":
             refused += box.refused(refusal(frame, "invalid"), 0.0)
@@ -126,7 +176,7 @@ def test_the_message_that_spoils_a_batch_is_found_one_by_one() -> None:
 
 def test_trouble_of_the_server_puts_a_batch_off() -> None:
     box = outbox("a", "b")
-    [frame] = box.frames(0.0)
+    [frame] = frames(box, 0.0)
 
     assert list(box.refused(refusal(frame, "rate_limited", retry_after_ms=4000), 1.0)) == []
 
@@ -136,7 +186,7 @@ def test_trouble_of_the_server_puts_a_batch_off() -> None:
 
 def test_a_line_is_doubted_once_even_if_nobody_waits_for_its_answer_any_more() -> None:
     box = outbox("a")
-    [frame] = box.frames(0.0)
+    [frame] = frames(box, 0.0)
     list(box.answered({**answer(frame, "ok"), "re": "by another road"}, 1.0))
 
     assert box.deadline() == ANSWER_SECONDS
