@@ -67,7 +67,7 @@ test-fast: $(TESTING) ## Run the unit and database tests
 .PHONY: check
 check: ## Everything CI runs
 	$(MAKE) --jobs=4 --output-sync=target format-check lint lint-api imports types template sizes
-	$(MAKE) --jobs=3 --output-sync=target coverage elsewhere ARGS=--hypothesis-profile=gate
+	$(MAKE) --jobs=3 --output-sync=target system coverage elsewhere ARGS=--hypothesis-profile=gate
 
 .PHONY: format
 format: .venv/.dev ## Format the code and sort its imports
@@ -108,19 +108,22 @@ template: .tools/sam/.installed ## Validate the template, as written and as tran
 	.tools/sam/bin/python tools/transform.py template.yaml > build/transformed.json
 	.tools/sam/bin/cfn-lint build/transformed.json
 
+.PHONY: system
+system: $(TESTING) ## Run the tests of the whole local stack
+	$(BIN)/python -m pytest tests/system $(ARGS)
+
 .PHONY: coverage
-coverage: $(TESTING) ## Run every test and measure what it reaches, worker processes included
+coverage: $(TESTING) ## Run all other tests and measure what they reach, worker processes included
 	$(BIN)/coverage erase
-	$(MAKE) measured-unit measured-system measured-security
+	$(MAKE) measured-unit measured-security
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 # In parts that may run side by side: each waits for much of its time.
-.PHONY: measured-unit measured-system measured-security
+.PHONY: measured-unit measured-security
 measured-unit: tests := tests/unit tests/database
-measured-system: tests := tests/system
 measured-security: tests := tests/security tests/faults
-measured-unit measured-system measured-security: $(TESTING)
+measured-unit measured-security: $(TESTING)
 	$(BIN)/coverage run -m pytest $(tests) $(ARGS)
 
 .PHONY: explore

@@ -92,11 +92,9 @@ def test_a_client_without_one_of_its_safeguards_is_found_out_on_the_real_stack(
     broken = type("BrokenClient", (Client,), {"machine": BROKEN[missing]})
     company = Company(in_process_stack, in_memory, 2, broken, patience=6.0)
 
+    tell = restored if missing == "epoch" else several
     with pytest.raises(AssertionError):
-        if missing == "epoch":
-            company.tell(Trouble(), [RESTORED, RESTORED], RESTORE)
-        else:
-            several(company)
+        tell(company)
 
     company.leave()
 
@@ -112,6 +110,11 @@ def test_what_was_acknowledged_and_is_gone_is_sent_again(
 ) -> None:
     company = Company(in_process_stack, in_memory, 2)
 
-    company.tell(Trouble(), [RESTORED, RESTORED], RESTORE)
+    restored(company)
 
     company.leave()
+
+
+def restored(company: Company) -> None:
+    """One restore, and no other trouble."""
+    company.tell(Trouble(), [RESTORED, RESTORED], RESTORE)
