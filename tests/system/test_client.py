@@ -324,8 +324,10 @@ async def test_a_token_that_ends_soon_is_renewed_without_another_socket(
 
     async with devices.device("phil", "phil-camera", tokens=chain([short], repeat(long))) as phil:
         await phil.until(
-            lambda: StateChanged(State.LIVE) in phil.told
-            and registered.expires_at("phil-camera") > time.time() + short * 2
+            lambda: (
+                StateChanged(State.LIVE) in phil.told
+                and registered.expires_at("phil-camera") > time.time() + short * 2
+            )
         )
 
         assert [each.state for each in phil.told if isinstance(each, StateChanged)] == [
