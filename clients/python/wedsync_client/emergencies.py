@@ -66,14 +66,19 @@ class Emergencies:
         return min((road.at for _, road in self._open() if road.at is not None), default=None)
 
     def answered(self, frame: Frame, now: float) -> Iterator[Sent | Refused]:
-        """What the answer settles; what is left goes again after a while, each time a longer one."""
+        """What the answer settles; what is left goes again after a while, each time a longer one.
+
+        Behind one that was refused it goes at once: that one is settled.
+        """
         if frame["re"] not in self._awaited:
             return
         self._awaited.remove(frame["re"])
-        yield from self._outbox.answered(frame, now)
+        settled = [*self._outbox.answered(frame, now)]
+        yield from settled
         road = self._roads.get(frame["thread_id"])
         if road is not None and road.asked == frame["re"]:
-            road.at = now + road.attempts.delay()
+            is_refused = any(isinstance(each, Refused) for each in settled)
+            road.at = now if is_refused else now + road.attempts.delay()
 
     def _open(self) -> Iterator[tuple[str, Road]]:
         for thread_id in self._outbox.threads() if self._has_socket_to_doubt else ():

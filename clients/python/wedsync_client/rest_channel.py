@@ -13,7 +13,8 @@ from wedsync_client.rest import Problem, Rest, Unreachable
 async def post(rest: Rest, frame: Frame) -> Frame:
     """Carry out a `send` frame; the `sent` frame that a socket would bring.
 
-    One by one; after a failure the rest is skipped, so that the order holds (R14).
+    One by one; after one that was not stored the rest is left for the next frame, so that the order holds (R14):
+    what is refused to somebody who has left a thread may be stored by the socket as soon as he is back.
     The epoch is that of the first: if the log was restored since, all are offered again (R4).
     """
     results: list[Frame] = []
@@ -24,6 +25,7 @@ async def post(rest: Rest, frame: Frame) -> Frame:
             sent = await rest.send(frame["thread_id"], message)
         except Problem as problem:
             results.append(result | {"status": "error", "code": problem.code})
+            break
         except Unreachable:
             results.append(result | {"status": "skipped", "code": "unavailable"})
             break

@@ -178,6 +178,17 @@ def test_a_new_emergency_waits_neither_for_the_answer_nor_for_the_next_attempt_o
     assert names(posts(device.tick(1.3))) == [["b", "c"]]
 
 
+def test_behind_a_message_that_is_refused_an_emergency_waits_for_nothing() -> None:
+    device = live(item("a"), emergency("b"))
+    [post] = posts(device.tick(1.0))
+    alone = {**post, "messages": post["messages"][:1]}
+
+    refused = device.posted(answer(alone, "error", "invalid"), 1.1)
+
+    assert settled(refused) == [Refused("t1", "a", "invalid")]
+    assert names(posts(refused)) == [["b"]]
+
+
 def test_a_thread_that_is_lost_refuses_it_once() -> None:
     device = live(emergency("a"))
     out = device.tick(1.0)

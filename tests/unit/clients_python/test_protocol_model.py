@@ -237,13 +237,15 @@ class World(RuleBasedStateMachine):
                 device.arriving.append({"type": "pong"})
 
     def post(self, device: ModelDevice, number: int, lost: str = "") -> None:
-        """The next message of something that goes over REST."""
+        """The next message of something that goes over REST; if it is not stored the rest is skipped."""
         posting = device.posts[number % len(device.posts)]
         answer, pushed = None, list[Frame]()
         if lost != "request":
             answer, pushed = self.server.send(device.user, posting.next())
         self.push(posting.asked["thread_id"], pushed)
         posting.note(None if lost else answer)
+        if posting.results[-1]["code"]:
+            posting.note(None)
         if posting.answer:
             device.posts.remove(posting)
             self.ask(device, device.posted(posting.answer))
@@ -317,6 +319,19 @@ def test_every_device_ends_with_the_log_each_event_once_and_in_order(
 @pytest.mark.parametrize("world", [UrgentWorld, UrgentOrder])
 def test_emergencies_are_there_once_and_in_order_whichever_of_their_roads_breaks(world: type[World]) -> None:
     run_state_machine_as_test(world, settings=settings(max_examples=25, stateful_step_count=60))
+
+
+def test_what_is_refused_to_one_who_left_and_came_back_is_not_overtaken_on_the_other_road() -> None:
+    world = UrgentOrder()
+    world.everybody_comes()
+    world.something_is_sent_and_not_answered(at=3, thread="t1")
+    world.somebody_leaves(thread="t1", user="flora")
+    world.write_an_emergency(at=3, before=1, thread="t1")
+    world.a_message_is_posted(at=3, lost="", number=0)
+    world.somebody_joins(thread="t1", user="flora")
+    world.a_message_is_posted(at=3, lost="", number=0)
+
+    world.teardown()
 
 
 @pytest.mark.parametrize("broken", [WithoutDedupe, WithoutGapBuffer])

@@ -152,6 +152,17 @@ def test_a_message_that_is_refused_leaves_the_others_alone() -> None:
     assert settled == [Refused("t1", "a", "conflict"), Sent("t1", "b", 5, "e", duplicate=False)]
 
 
+def test_what_was_behind_a_refused_message_and_has_no_answer_goes_at_once() -> None:
+    box = outbox("a", "b")
+    [frame] = frames(box, 0.0)
+    stated = answer({**frame, "messages": frame["messages"][:1]}, "error", code="forbidden")
+
+    settled = list(box.answered(stated, 1.0))
+
+    assert settled == [Refused("t1", "a", "forbidden")]
+    assert asked(box, 1.0) == [["b"]]
+
+
 def test_the_message_that_spoils_a_batch_is_found_one_by_one() -> None:
     box = outbox("a", "b", "c")
     [frame] = frames(box, 0.0)
