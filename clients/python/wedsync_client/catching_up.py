@@ -42,6 +42,13 @@ class CatchingUp:
         """Ask at that time, or sooner."""
         self._at = min(self._at, at)
 
+    def ask_anew(self, at: float) -> None:
+        """Ask by that time, and not for news; what was asked before says nothing of how things are then."""
+        if self.asked is not None:
+            self.asked, self._at = None, at
+        self._is_first = True
+        self.want(at)
+
     def is_answer(self, frame: Frame) -> bool:
         """Whether it answers what was asked last: only then it says what is *not* there."""
         return self.asked is not None and frame.get("re") == self.asked

@@ -210,6 +210,9 @@ class Machine:
         return self._outbox.refused(frame, now)
 
     def _ask_first(self, now: float) -> None:
-        """Before anything is sent again: a database that was away may come back restored."""
-        self._threads.sync.want(now + RETRY_SECONDS)
+        """Before anything is sent again: a database that was away may come back restored.
+
+        A question from before is given up: a poll would wait for news longer than what is unsent waits for it.
+        """
+        self._threads.sync.ask_anew(now + RETRY_SECONDS)
         self._outbox.hold(now, now + RETRY_SECONDS + self._timing.answer)

@@ -521,6 +521,26 @@ def test_a_server_that_was_away_is_asked_before_anything_is_sent_again(trouble: 
     assert [each["messages"] for each in sends(again)] == [[WRITTEN.body]]
 
 
+@pytest.mark.parametrize("pushes", [True, False])
+def test_a_question_from_before_the_server_was_away_lets_nothing_go(*, pushes: bool) -> None:
+    device = machine(epoch="e")
+    device.received(synced(question(device.connected(0.0, pushes=pushes))), 0.0)
+    device.queue(WRITTEN)
+    out = [*device.received({"type": "me", "thread_id": "t1", "changed": "place"}, 1.0), *device.tick(1.0)]
+    early = question(out) if pushes else {"id": "s2"}
+    [sent] = sends(out)
+    result = {"client_msg_id": "a", "status": "skipped", "code": "unavailable"}
+
+    device.received({"type": "sent", "re": sent["id"], "thread_id": "t1", "results": [result]}, 1.5)
+    late = device.received(synced(early), 1.6)
+    asked = device.tick(1.5 + RETRY_SECONDS)
+    again = device.received(synced(question(asked)), 3.6)
+
+    assert sends([*late, *asked]) == []
+    assert question(asked).get("wait", 0) == 0
+    assert [each["messages"] for each in sends(again)] == [[WRITTEN.body]]
+
+
 def test_focus_is_said_at_once_and_again_while_a_thread_is_visible() -> None:
     device = caught_up()
 

@@ -178,7 +178,7 @@ class World(RuleBasedStateMachine):
             self.ask(device, device.wait(61.0))
             if not device.online:
                 self.ask(device, device.connect())
-        for _ in range(500):
+        for _ in range(5_000):  # of many emergencies each one is posted with all that wait before it
             busy = [device for device in self.devices if device.arriving or device.loads]
             if not busy and not any(device.store.queued() for device in self.devices):
                 return
