@@ -42,7 +42,8 @@ create table if not exists threads (
     seen      integer not null,
     read      integer not null,
     delivered integer not null,
-    loading   integer not null
+    loading   integer not null,
+    first     integer not null default 0  -- of the messages that are here; those before it are not
 ) without rowid;
 create table if not exists messages (
     thread_id text,
@@ -156,14 +157,11 @@ class Store:
         """Store what an effect changes."""
         match effect:
             case Applied(thread_id, _, event):
-                if event.message is not None:
-                    self._put(thread_id, event.message)
-                elif event.body.get("truncated"):
-                    self._put(thread_id, _stub(event))
+                self._apply(thread_id, event)
             case Filled(thread_id, message):
                 self._put(thread_id, message)
             case Reloaded(thread_id, page):
-                self._clear(thread_id)
+                self._clear(thread_id, page.messages[0]["seq"] if page.messages else 0)
                 for message in page.messages:
                     self._put(thread_id, message)
             case Left(thread_id):
@@ -204,10 +202,24 @@ class Store:
         self._database.execute("delete from outbox where sent_at <= ?", [now - KEPT_SECONDS])
 
     def _complete(self) -> None:
-        """A file of an earlier version has no column for what the server knows to be delivered."""
+        """A file of an earlier version lacks columns."""
         columns = [name for _, name, *_ in self._database.execute("pragma table_info(threads)")]
-        if "delivered" not in columns:
-            self._database.execute("alter table threads add column delivered integer not null default 0")
+        for name in ("delivered", "first"):
+            if name not in columns:
+                self._database.execute(f"alter table threads add column {name} integer not null default 0")
+
+    def _apply(self, thread_id: str, event: Event) -> None:
+        """Of a message that is not here nothing is stored: all those between would be missing."""
+        found = self._database.execute(
+            "select first from threads where thread_id = ?", [thread_id]
+        ).fetchone()
+        seq = event.message["seq"] if event.message else event.about
+        if found and seq < found[0]:
+            return
+        if event.message is not None:
+            self._put(thread_id, event.message)
+        elif event.body.get("truncated"):
+            self._put(thread_id, _stub(event))
 
     def _put(self, thread_id: str, message: Message) -> None:
         self._database.execute(
@@ -215,8 +227,9 @@ class Store:
             [thread_id, message["seq"], json.dumps(message, ensure_ascii=False)],
         )
 
-    def _clear(self, thread_id: str) -> None:
+    def _clear(self, thread_id: str, first: int = 0) -> None:
         self._database.execute("delete from messages where thread_id = ?", [thread_id])
+        self._database.execute("update threads set first = ? where thread_id = ?", [first, thread_id])
 
     def _fact(self, name: str) -> str | None:
         row = self._database.execute("select value from facts where name = ?", [name]).fetchone()

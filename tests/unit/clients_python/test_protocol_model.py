@@ -334,6 +334,23 @@ def test_what_is_refused_to_one_who_left_and_came_back_is_not_overtaken_on_the_o
     world.teardown()
 
 
+def test_an_edit_of_a_message_that_is_not_loaded_leaves_no_hole_before_those_that_are() -> None:
+    world = World()
+    world.everybody_comes()
+    world.everything_arrives(at=0)
+    for _ in range(4):
+        world.write(at=0, count=2, thread="t1")
+        world.everything_arrives(at=0)
+    world.the_database_is_restored(lost=0)
+    world.a_device_comes_back(at=1)
+    world.everything_arrives(at=1)
+    world.a_page_is_loaded(at=1)
+    world.a_page_is_loaded(at=1)
+    world.edit(number=0, thread="t1")
+
+    world.teardown()
+
+
 @pytest.mark.parametrize("broken", [WithoutDedupe, WithoutGapBuffer])
 def test_a_client_without_one_of_its_safeguards_is_found_out(broken: type[Replica]) -> None:
     world = type("BrokenWorld", (World,), {"machine": machine_that_keeps(broken, Patient)})

@@ -18,9 +18,11 @@ from wedsync_client.frames import (
     Keep,
     Left,
     Load,
+    Page,
     Place,
     Queued,
     Refused,
+    Reloaded,
     Remember,
     Sent,
 )
@@ -119,7 +121,8 @@ def test_a_file_of_an_earlier_version_is_completed(tmp_path: Path) -> None:
     store.write(Keep("t1", before), NOW)
     store.close()
     with closing(sqlite3.connect(tmp_path / "store")) as file:
-        file.execute("alter table threads drop column delivered")
+        for column in ("delivered", "first"):
+            file.execute(f"alter table threads drop column {column}")
 
     store = opened(tmp_path)
     kept = store.saved().places
@@ -143,6 +146,27 @@ def test_of_a_lost_thread_nothing_is_kept_to_read(
 
     assert store.messages("t1") == []
     assert [*store.saved().places] == places
+    store.close()
+
+
+def test_of_a_page_on_what_happens_to_older_messages_is_not_stored(tmp_path: Path) -> None:
+    page = Page("t1", "e", 9, [{"seq": 5, "message": "five"}, {"seq": 8, "message": "eight"}])
+    edited = [{"seq": seq, "message": "edited"} for seq in (4, 5)]
+    store = opened(tmp_path)
+    store.write(Keep("t1", Place("e", 0, 9, loading=True)), NOW)
+    store.write(Reloaded("t1", page), NOW)
+    store.write(Keep("t1", Place("e", 9)), NOW)
+    store = again(store, tmp_path)
+
+    for number, message in enumerate(edited, 10):
+        store.write(told(number, about_seq=message["seq"], message=message), NOW)
+    store.write(told(12, about_seq=4, message_id="m", truncated=True), NOW)
+    after_a_page = store.messages("t1")
+    store.write(Left("t1"), NOW)
+    store.write(told(4, message=edited[0]), NOW)
+
+    assert after_a_page == [edited[1], page.messages[1]]
+    assert store.messages("t1") == [edited[0]]
     store.close()
 
 
