@@ -341,6 +341,7 @@ def test_an_edit_of_a_message_that_is_not_loaded_leaves_no_hole_before_those_tha
     for _ in range(4):
         world.write(at=0, count=2, thread="t1")
         world.everything_arrives(at=0)
+    world.everything_arrives(at=1)
     world.the_database_is_restored(lost=0)
     world.a_device_comes_back(at=1)
     world.everything_arrives(at=1)
