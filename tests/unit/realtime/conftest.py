@@ -14,8 +14,8 @@ from uuid import UUID
 import pytest
 
 from tests.fixtures.stub_server import EMPTY_OK, Request, answer, serving
-from tests.fixtures.table_server import TABLE, create_connections_table, dynamodb
-from wedsync.platform import aws, wire
+from tests.fixtures.table_server import TABLE, PatientLines, create_connections_table, dynamodb
+from wedsync.platform import aws
 from wedsync.realtime import connections, poster, sessions
 from wedsync.realtime.connections import Connection
 
@@ -86,9 +86,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("EVENTS", "EVENTS_EMERGENCY", "FANOUT", "FANOUT_EMERGENCY"):
         monkeypatch.setenv(f"{name}_QUEUE_URL", f"http://queues/{name}")
     monkeypatch.setattr(poster, "BUDGET_SECONDS", 5)  # a busy machine must not decide what arrives
-    monkeypatch.setattr(connections.find, "__defaults__", (5,))
     monkeypatch.setattr(sessions, "_renewals", {})
-    lines = wire.Lines()
+    lines = PatientLines()
     with mock.patch.object(aws, "LINES", lines), mock.patch.object(poster, "LINES", lines):
         yield
         lines.close()
