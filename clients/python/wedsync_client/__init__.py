@@ -13,6 +13,7 @@ from wedsync_client.frames import (
     Sent,
     Told,
 )
+from wedsync_client.rest import Problem, Unreachable
 from wedsync_client.state import State, StateChanged
 from wedsync_client.store import StoreError
 from wedsync_client.timing import Timing
@@ -25,6 +26,7 @@ __all__ = [
     "Hint",
     "Left",
     "Page",
+    "Problem",
     "Refused",
     "Reloaded",
     "Sent",
@@ -33,4 +35,5 @@ __all__ = [
     "StoreError",
     "Timing",
     "Told",
+    "Unreachable",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from random import Random, SystemRandom
 from time import time
@@ -69,6 +69,8 @@ class Client:
         self._store = Store(self._path, self._user_id, time())
         machine = self.machine(self._user_id, self._store.saved(), self._timing, self._random)
         self._session = Session(machine, self._store)
+        self._http = aiohttp.ClientSession(json_serialize=text_of)
+        self._rest = Rest(self._http, self._api, self._token)
         self._running = asyncio.create_task(self._run())
         self._running.add_done_callback(self._ended)
         return self
@@ -78,6 +80,7 @@ class Client:
     ) -> None:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
+        await self._http.close()
         self._store.close()
 
     async def __aiter__(self) -> AsyncIterator[Told]:
@@ -109,16 +112,22 @@ class Client:
         """The messages of a thread as far as this device has them, by `seq`."""
         return self._store.messages(thread_id)
 
+    async def older(self, thread_id: str, limit: int = 50) -> Sequence[Message]:
+        """Load up to `limit` (1 to 100) messages before those of `messages`, which has them from then on.
+
+        None if there are no older ones. Raises Unreachable when asking again later may help, Problem when not.
+        """
+        return await self._session.older(thread_id, lambda first: self._rest.older(thread_id, first, limit))
+
     def unsent(self) -> list[Message]:
         """Messages that wait for the server's answer."""
         return [each.body for each in self._store.queued()]
 
     async def _run(self) -> None:
-        async with aiohttp.ClientSession(json_serialize=text_of) as http, asyncio.TaskGroup() as tasks:
-            rest = Rest(http, self._api, self._token)
-            tell = self._happened.put_nowait
-            self._lines = Lines(http, rest, self._device_id, self._attempts, tell, tasks.create_task)
-            self._loads = Loads(rest, self._timing, self._random, tell, tasks.create_task)
+        async with asyncio.TaskGroup() as tasks:
+            tell, spawn = self._happened.put_nowait, tasks.create_task
+            self._lines = Lines(self._http, self._rest, self._device_id, self._attempts, tell, spawn)
+            self._loads = Loads(self._rest, self._timing, self._random, tell, spawn)
             self._set(State.CONNECTING)
             self._lines.open(0.0)
             try:

@@ -68,7 +68,14 @@ class Rest:
 
     async def newest(self, thread_id: str) -> Page:
         """The newest page of a thread, and its head in the same snapshot. Raises Unreachable, Problem."""
-        answer = await self._ask("GET", f"/threads/{thread_id}/messages")
+        return await self._page(thread_id, "")
+
+    async def older(self, thread_id: str, before: int, limit: int) -> Page:
+        """The last messages before the number `before`. Raises Unreachable, Problem."""
+        return await self._page(thread_id, f"?before_seq={before}&limit={limit}")
+
+    async def _page(self, thread_id: str, query: str) -> Page:
+        answer = await self._ask("GET", f"/threads/{thread_id}/messages{query}")
         return Page(thread_id, answer["epoch"], answer["head_seq"], answer["data"])
 
     async def message(self, thread_id: str, seq: int) -> Message | None:

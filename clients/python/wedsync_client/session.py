@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -29,6 +30,8 @@ from wedsync_client.frames import (
 )
 from wedsync_client.machine import Machine
 from wedsync_client.store import Store
+
+AGAIN_SECONDS = 0.2  # what came meanwhile is here soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,16 @@ class Session:
     def filled(self, load: Load, message: Message) -> Step:
         """A single message arrived; what has come about it meanwhile is newer."""
         return self._step([Filled(load.thread_id, message)] if self._store.awaits(load) else [])
+
+    async def older(self, thread_id: str, load: Callable[[int], Awaitable[Page]]) -> Sequence[Message]:
+        """Keep what `load` finds before the oldest message here; it is asked again if what is here was newer."""
+        while first := self._store.first(thread_id):
+            page = await load(first)
+            with self._store.transaction():
+                if self._store.prepend(page, first):
+                    return page.messages
+            await asyncio.sleep(AGAIN_SECONDS)
+        return ()
 
     def missing(self, thread_id: str) -> Step:
         """There is no such thread."""

@@ -18,6 +18,7 @@ from wedsync_client.frames import (
     Left,
     Load,
     Message,
+    Page,
     Place,
     Queued,
     Refused,
@@ -26,46 +27,9 @@ from wedsync_client.frames import (
     Saved,
     Sent,
 )
+from wedsync_client.tables import KEEP, SCHEMA
 
 KEPT_SECONDS = 7 * 24 * 3600.0  # what was sent is offered again after a restore (R4)
-
-SCHEMA = """
-create table if not exists facts (
-    name  text primary key,
-    value text
-) without rowid;
-create table if not exists threads (
-    thread_id text    primary key,
-    epoch     text    not null,
-    seq       integer not null,
-    head      integer not null,
-    seen      integer not null,
-    read      integer not null,
-    delivered integer not null,
-    loading   integer not null,
-    first     integer not null default 0  -- of the messages that are here; those before it are not
-) without rowid;
-create table if not exists messages (
-    thread_id text,
-    seq       integer,
-    body      text not null,
-    primary key (thread_id, seq)
-) without rowid;
-create table if not exists outbox (
-    position      integer primary key autoincrement,
-    thread_id     text not null,
-    client_msg_id text not null unique,
-    body          text not null,
-    sent_at       real,  -- null: not answered yet
-    epoch         text   -- of the answer
-);
-"""
-KEEP = """
-insert into threads (thread_id, epoch, seq, head, seen, read, delivered, loading) values (?, ?, ?, ?, ?, ?, ?, ?)
-    on conflict do update set epoch = excluded.epoch, seq = excluded.seq, head = excluded.head,
-                              seen = excluded.seen, read = excluded.read, delivered = excluded.delivered,
-                              loading = excluded.loading
-"""
 
 
 class StoreError(Exception):
@@ -126,6 +90,24 @@ class Store:
         )
         return [json.loads(body) for (body,) in rows]
 
+    def first(self, thread_id: str) -> int:
+        """The number of the oldest message that is here; 0 where there are no older ones."""
+        found = self._database.execute(
+            "select first from threads where thread_id = ?", [thread_id]
+        ).fetchone()
+        return found[0] if found else 0
+
+    def prepend(self, page: Page, before: int) -> bool:
+        """Keep what was loaded of before `before`; nothing, if something newer than the page was kept meanwhile."""
+        fresh = self._database.execute(
+            "update threads set first = ?"
+            " where thread_id = ? and first = ? and epoch = ? and seq <= ? and not loading",
+            [_first(page), page.thread_id, before, page.epoch, page.head_seq],
+        )
+        for message in page.messages if fresh.rowcount else ():
+            self._put(page.thread_id, message)
+        return fresh.rowcount == 1
+
     def awaits(self, load: Load) -> bool:
         """Whether nothing newer is known of the message than the event it was loaded for."""
         found = self._database.execute(
@@ -161,7 +143,7 @@ class Store:
             case Filled(thread_id, message):
                 self._put(thread_id, message)
             case Reloaded(thread_id, page):
-                self._clear(thread_id, page.messages[0]["seq"] if page.messages else 0)
+                self._clear(thread_id, _first(page))
                 for message in page.messages:
                     self._put(thread_id, message)
             case Left(thread_id):
@@ -210,11 +192,7 @@ class Store:
 
     def _apply(self, thread_id: str, event: Event) -> None:
         """Of a message that is not here nothing is stored: all those between would be missing."""
-        found = self._database.execute(
-            "select first from threads where thread_id = ?", [thread_id]
-        ).fetchone()
-        seq = event.message["seq"] if event.message else event.about
-        if found and seq < found[0]:
+        if (event.message["seq"] if event.message else event.about) < self.first(thread_id):
             return
         if event.message is not None:
             self._put(thread_id, event.message)
@@ -237,6 +215,10 @@ class Store:
 
     def _state(self, name: str, value: str | None) -> None:
         self._database.execute("insert or replace into facts values (?, ?)", [name, value])
+
+
+def _first(page: Page) -> int:
+    return page.messages[0]["seq"] if page.messages else 0
 
 
 def _stub(event: Event) -> Message:

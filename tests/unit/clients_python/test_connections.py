@@ -133,7 +133,10 @@ class Server:
         if request.method == "POST":
             return web.json_response({"id": "m", "seq": 7, "duplicate": False, "epoch": "e"}, status=201)
         message = {"id": "m", "seq": 3, "message": "the whole text"}
-        return web.json_response({"data": [message], "epoch": "e", "head_seq": 3})
+        if "before_seq" in request.query:
+            message = {"id": "n", "seq": int(request.query["before_seq"]) - 1, "message": "older"}
+        data = [message] if message["seq"] else []
+        return web.json_response({"data": data, "epoch": "e", "head_seq": 3})
 
 
 @asynccontextmanager
@@ -511,6 +514,34 @@ async def test_pages_are_loaded_until_that_works_or_there_is_none(tmp_path: Path
 
     assert Left("t2") in told
     assert [message["message"] for message in shown] == ["the whole text"]
+
+
+async def test_what_is_older_than_a_page_is_loaded_when_it_is_asked_for(tmp_path: Path) -> None:
+    me = {"role": "participant", "delivered_seq": 0, "read_seq": 0}
+    server = Server(threads=[{"thread_id": "t1", "epoch": "e", "head_seq": 4000, "me": me}])
+
+    async with device(server, tmp_path) as client:
+        nowhere = await client.older("t9")
+        await until(client, lambda each: isinstance(each, Reloaded))
+        pages = [[each["seq"] for each in await client.older("t1", limit=1)] for _ in range(4)]
+        shown = [each["seq"] for each in client.messages("t1")]
+
+    assert nowhere == ()
+    assert pages == [[2], [1], [], []]
+    assert shown == [1, 2, 3]
+
+
+async def test_an_older_page_that_cannot_be_loaded_is_told_to_who_asked(tmp_path: Path) -> None:
+    me = {"role": "participant", "delivered_seq": 0, "read_seq": 0}
+    server = Server(threads=[{"thread_id": "t1", "epoch": "e", "head_seq": 4000, "me": me}])
+
+    async with device(server, tmp_path) as client:
+        await until(client, lambda each: isinstance(each, Reloaded))
+        server.statuses["/threads/t1/messages"] = [503, 404]
+        with pytest.raises(Unreachable):
+            await client.older("t1")
+        with pytest.raises(Problem):
+            await client.older("t1")
 
 
 async def test_of_a_text_loaded_late_only_the_newest_counts(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from wedsync_client.frames import (
     Applied,
     Drop,
+    Effect,
     Event,
     Keep,
     Left,
@@ -168,6 +170,37 @@ def test_of_a_page_on_what_happens_to_older_messages_is_not_stored(tmp_path: Pat
     assert after_a_page == [edited[1], page.messages[1]]
     assert store.messages("t1") == [edited[0]]
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "head"),
+    [
+        (None, 8),  # read before the last event that is here
+        (Keep("t1", Place("e2", 9)), 9),
+        (Keep("t1", Place("e", 9, loading=True)), 9),
+        (Reloaded("t1", Page("t1", "e", 9, [{"seq": 7}])), 9),
+        (Drop("t1"), 9),
+    ],
+)
+def test_an_older_page_that_does_not_fit_what_is_here_by_now_is_not_kept(
+    tmp_path: Path, changed: Effect | None, head: int
+) -> None:
+    older = Page("t1", "e", head, [{"seq": 3}, {"seq": 4}])
+    stores = [opened(tmp_path / name) for name in ("changed", "same") if not (tmp_path / name).mkdir()]
+    for store in stores:
+        store.write(Keep("t1", Place("e", 9)), NOW)
+        store.write(Reloaded("t1", Page("t1", "e", 9, [{"seq": 5}])), NOW)
+    if changed is not None:
+        stores[0].write(changed, NOW)
+
+    kept = [stores[0].prepend(older, 5), stores[1].prepend(replace(older, head_seq=9), 5)]
+
+    assert kept == [False, True]
+    assert {"seq": 4} not in stores[0].messages("t1")
+    assert stores[1].messages("t1") == [{"seq": 3}, {"seq": 4}, {"seq": 5}]
+    assert stores[1].first("t1") == 3
+    for store in stores:
+        store.close()
 
 
 def test_a_step_is_stored_as_a_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""The tables of a device."""
+
+SCHEMA = """
+create table if not exists facts (
+    name  text primary key,
+    value text
+) without rowid;
+create table if not exists threads (
+    thread_id text    primary key,
+    epoch     text    not null,
+    seq       integer not null,
+    head      integer not null,
+    seen      integer not null,
+    read      integer not null,
+    delivered integer not null,
+    loading   integer not null,
+    first     integer not null default 0  -- of the messages that are here; those before it are not
+) without rowid;
+create table if not exists messages (
+    thread_id text,
+    seq       integer,
+    body      text not null,
+    primary key (thread_id, seq)
+) without rowid;
+create table if not exists outbox (
+    position      integer primary key autoincrement,
+    thread_id     text not null,
+    client_msg_id text not null unique,
+    body          text not null,
+    sent_at       real,  -- null: not answered yet
+    epoch         text   -- of the answer
+);
+"""
+KEEP = """
+insert into threads (thread_id, epoch, seq, head, seen, read, delivered, loading) values (?, ?, ?, ?, ?, ?, ?, ?)
+    on conflict do update set epoch = excluded.epoch, seq = excluded.seq, head = excluded.head,
+                              seen = excluded.seen, read = excluded.read, delivered = excluded.delivered,
+                              loading = excluded.loading
+"""
