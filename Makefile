@@ -56,13 +56,16 @@ setup: $(TESTING) ## Install everything, so that nothing needs the network after
 
 ##### Checking it
 
+# File by file, side by side.
+BESIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
 .PHONY: test
 test: $(TESTING) ## Run every test (options: make test ARGS="-k florist")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(BESIDE) $(ARGS)
 
 .PHONY: test-fast
 test-fast: $(TESTING) ## Run the unit and database tests
-	$(BIN)/python -m pytest tests/unit tests/database $(ARGS)
+	$(BIN)/python -m pytest $(BESIDE) tests/unit tests/database $(ARGS)
 
 .PHONY: check
 check: ## Everything CI runs
