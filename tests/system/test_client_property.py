@@ -6,8 +6,11 @@ threads of its own and is looked at when it ends; people keep their devices thro
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -65,10 +68,21 @@ acts = st.one_of(
 stories = st.lists(st.lists(acts, min_size=3, max_size=LENGTH), min_size=TOGETHER, max_size=TOGETHER)
 
 
-def test_each_device_ends_with_the_log_whatever_happens(
-    in_process_stack: InProcessStack, in_memory: Path
-) -> None:
-    company = Company(in_process_stack, in_memory, TOGETHER)
+@pytest.fixture
+def meet(in_process_stack: InProcessStack, in_memory: Path) -> Iterator[Callable[..., Company]]:
+    """Makes a company, as its class does; it leaves at the end."""
+    with ExitStack() as ends:
+
+        def meeting(*given: Any, **wishes: Any) -> Company:
+            company = Company(in_process_stack, in_memory, *given, **wishes)
+            ends.callback(company.leave)
+            return company
+
+        yield meeting
+
+
+def test_each_device_ends_with_the_log_whatever_happens(meet: Callable[..., Company]) -> None:
+    company = meet(TOGETHER)
     faults = cycle(FAULTS)
 
     # A story that went wrong may go well when it is told again: the first one found says enough.
@@ -79,42 +93,30 @@ def test_each_device_ends_with_the_log_whatever_happens(
     def example(trouble: Trouble, stories: list[list[Act]]) -> None:
         company.tell(trouble, stories, next(faults))
 
-    try:
-        example()
-    finally:
-        company.leave()
+    example()
 
 
 @pytest.mark.parametrize("missing", BROKEN)
 def test_a_client_without_one_of_its_safeguards_is_found_out_on_the_real_stack(
-    in_process_stack: InProcessStack, in_memory: Path, missing: str
+    meet: Callable[..., Company], missing: str
 ) -> None:
     broken = type("BrokenClient", (Client,), {"machine": BROKEN[missing]})
-    company = Company(in_process_stack, in_memory, 2, broken, patience=6.0)
-
     tell = restored if missing == "epoch" else several
-    with pytest.raises(AssertionError):
-        tell(company)
 
-    company.leave()
+    with pytest.raises(AssertionError):
+        tell(meet(2, broken, patience=12.0))
+
+
+def test_what_was_acknowledged_and_is_gone_is_sent_again(meet: Callable[..., Company]) -> None:
+    restored(meet(2, patience=12.0))  # as long as the client that knows no epochs is given
+
+
+def restored(company: Company) -> None:
+    """One restore, and no other trouble."""
+    company.tell(Trouble(), [RESTORED, RESTORED], RESTORE)
 
 
 def several(company: Company) -> None:
     """Not every story has the trouble that it takes: on a busy machine everything comes by sync, in its order."""
     for _ in range(12):
         company.tell(WORST, [CONVERSATION, CONVERSATION], {})
-
-
-def test_what_was_acknowledged_and_is_gone_is_sent_again(
-    in_process_stack: InProcessStack, in_memory: Path
-) -> None:
-    company = Company(in_process_stack, in_memory, 2)
-
-    restored(company)
-
-    company.leave()
-
-
-def restored(company: Company) -> None:
-    """One restore, and no other trouble."""
-    company.tell(Trouble(), [RESTORED, RESTORED], RESTORE)

@@ -13,8 +13,9 @@ from uuid import UUID
 
 import pytest
 
+from tests.fixtures.patient_lines import PatientLines
 from tests.fixtures.stub_server import EMPTY_OK, Request, answer, serving
-from tests.fixtures.table_server import TABLE, PatientLines, create_connections_table, dynamodb
+from tests.fixtures.table_server import TABLE, create_connections_table, dynamodb
 from wedsync.platform import aws
 from wedsync.realtime import connections, poster, sessions
 from wedsync.realtime.connections import Connection
