@@ -178,7 +178,7 @@ class Client:
         """Of a connection that another has replaced only events count: its `bye` and its end mean nothing."""
         in_use = channel is self._lines.current
         if frame is not None and (in_use or frame.get("type") == "events"):
-            await self._carry_out(self._session.received(frame))
+            await self._carry_out(self._session.received(frame, in_use=in_use))
         elif in_use:
             self._broken()
 

@@ -77,12 +77,14 @@ class Machine:
         self._outbox.disconnected()
         self._emergencies.disconnected()
 
-    def received(self, frame: Frame, now: float) -> list[Effect]:
+    def received(self, frame: Frame, now: float, *, in_use: bool = True) -> list[Effect]:
         """What a frame means. One without a type is the gateway's own, after a failure.
 
+        It is a sign of life of the connection in use, unless it came on the one before.
         What has to be offered again is queued before anything else is sent: that is for the next tick.
         """
-        self._pong_by = None
+        if in_use:
+            self._pong_by = None
         heard = list(self._heard(frame, now))
         return heard if any(isinstance(each, Reoffer) for each in heard) else [*heard, *self.tick(now)]
 

@@ -63,9 +63,9 @@ class Session:
         """It is not any more."""
         self._machine.disconnected()
 
-    def received(self, frame: Frame) -> Step:
-        """A frame arrived."""
-        return self._step(self._machine.received(frame, self._clock()))
+    def received(self, frame: Frame, *, in_use: bool = True) -> Step:
+        """A frame arrived, on the connection in use or on the one before."""
+        return self._step(self._machine.received(frame, self._clock(), in_use=in_use))
 
     def posted(self, frame: Frame) -> Step:
         """What was to be posted was answered, or was not."""

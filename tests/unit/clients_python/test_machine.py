@@ -282,6 +282,16 @@ def test_any_frame_is_a_sign_of_life() -> None:
     assert Close() not in device.tick(68.0)
 
 
+def test_what_still_comes_on_the_connection_before_is_no_sign_of_life_of_the_one_in_use() -> None:
+    device = caught_up(epoch="e", places={"t1": HERE})
+    device.connected(1.0)
+
+    heard = device.received(pushed(5), 2.0, in_use=False)
+
+    assert [each.event.seq for each in heard if isinstance(each, Applied)] == [5]
+    assert device.tick(1.0 + TIMING.pong) == [Close()]
+
+
 def test_on_the_day_it_pings_as_often_as_it_is_asked_to() -> None:
     device = caught_up()
     day = {"type": "mode", "wedding_id": "w1", "phase": "day_of", "ping_seconds": 25, "typing": False}
