@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections import deque
 from typing import Any, Protocol, cast
 
 import aiohttp
@@ -52,7 +51,7 @@ class SocketChannel:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
-        self._early: deque[Frame] = deque()  # what came before anybody received
+        self._early: Frame | None = None  # what came before anybody received
 
     @classmethod
     async def open(cls, http: aiohttp.ClientSession, ticket: Ticket) -> SocketChannel:
@@ -77,7 +76,7 @@ class SocketChannel:
         if frame is None:
             await self.close()
             raise RefusedSocket("nothing has arrived")
-        self._early.append(frame)
+        self._early = frame
 
     async def send(self, frame: Frame) -> None:
         """Send one frame; on a line that takes none, only the missing pong will tell."""
@@ -87,8 +86,9 @@ class SocketChannel:
 
     async def receive(self) -> Frame | None:
         """The next frame; None once the socket has ended. What is no JSON object is no frame."""
-        if self._early:
-            return self._early.popleft()
+        early, self._early = self._early, None
+        if early is not None:
+            return early
         while True:
             received = await self._socket.receive()
             if received.type is not aiohttp.WSMsgType.TEXT:

@@ -153,7 +153,7 @@ class Lines:
         """
         channel = await SocketChannel.open(self._http, ticket)
         if self.is_fallback:
-            await channel.prove(self._attempts.patience)
+            await channel.prove(self._attempts.pong)
         return channel
 
     async def _ticket(self) -> Ticket:

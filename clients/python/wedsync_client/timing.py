@@ -57,7 +57,7 @@ class Attempts:
             self.sockets_are_refused = True
 
     @property
-    def patience(self) -> float:
+    def pong(self) -> float:
         """Seconds in which something arrives on a socket, if it lives."""
         return self._timing.pong
 
