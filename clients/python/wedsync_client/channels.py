@@ -66,16 +66,20 @@ class SocketChannel:
         return cls(socket)
 
     async def prove(self, seconds: float) -> None:
-        """Wait until anything arrives, which is then received as usual. Raises RefusedSocket, and it is closed."""
+        """Wait until anything arrives, which is then received as usual.
+
+        Raises RefusedSocket, and it is closed, if nothing does, or a `bye` that asks to come again: it may do so
+        each time. What a `bye` for good ends is more than this socket.
+        """
         try:
             async with asyncio.timeout(seconds):
                 await self.send({"action": "ping"})
                 frame = await self.receive()
         except TimeoutError:
             frame = None
-        if frame is None:
+        if frame is None or (frame.get("type") == "bye" and "retry" in frame):
             await self.close()
-            raise RefusedSocket("nothing has arrived")
+            raise RefusedSocket("nothing of use has arrived")
         self._early = frame
 
     async def send(self, frame: Frame) -> None:

@@ -221,9 +221,11 @@ class Client:
         self._come_back(self._attempts.delay())
 
     def _come_back(self, after: float) -> None:
+        """At once over REST, if that has only made room for a socket."""
+        is_rest_next = self._attempts.sockets_are_refused and not self._lines.is_fallback
         self._session.disconnected()
         self._lines.drop()
-        self._lines.open(after)
+        self._lines.open(0.0 if is_rest_next else after)
         if not self._lines.is_attempting:
             self._set(State.OFFLINE)
 

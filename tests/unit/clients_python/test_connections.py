@@ -35,6 +35,12 @@ from wedsync_client.rest_channel import RestChannel
 
 TIMING = Timing(gap=0.01, answer=5.0, retry=0.01, longest_retry=0.05, receipts_every=0.01)
 DEAD = replace(TIMING, ping_every=0.05, pong=0.05)
+SOON_POLLING = replace(TIMING, refusals=1, pong=1.0)
+UNKNOWN = {
+    "type": "bye",
+    "code": 4010,
+    "retry": {"min_ms": 60_000, "max_ms": 60_000},
+}  # longer than tests wait
 Says = Callable[["Server", web.WebSocketResponse, Frame], Awaitable[None]]
 
 
@@ -377,7 +383,7 @@ async def test_a_line_that_is_dead_is_left(tmp_path: Path) -> None:
         if len(server.sockets) > 1:
             await up_to_date(server, socket, frame)
 
-    async with device(server := Server(silent_once), tmp_path, DEAD) as client:
+    async with device(server := Server(silent_once), tmp_path, replace(TIMING, pong=0.5)) as client:
         await until(client, is_state(State.LIVE))
 
     assert len(server.sockets) > 1
@@ -476,19 +482,16 @@ async def test_sockets_that_open_and_swallow_everything_are_given_up_too(tmp_pat
 async def test_rest_goes_on_until_something_passes_on_a_socket_and_nothing_of_that_is_lost(
     tmp_path: Path,
 ) -> None:
-    async def swallow(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
-        pass
-
     async def push_first(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        if socket is server.sockets[0]:
+            return
         if frame["action"] == "ping":
             await say(socket, type="notification", notification={})
         await up_to_date(server, socket, frame)
 
-    async with device(server := Server(swallow), tmp_path, DEAD) as client:
+    server = Server(push_first, statuses={"/socket": [503]})
+    async with device(server, tmp_path, SOON_POLLING) as client:
         await until(client, is_state(State.POLLING))
-        opened = len(server.sockets)
-        await eventually(lambda: len(server.sockets) >= opened + 2)
-        server.says = push_first
         told = await until(client, is_state(State.LIVE))
 
     assert [each for each in told if not isinstance(each, Hint)] == [
@@ -496,7 +499,53 @@ async def test_rest_goes_on_until_something_passes_on_a_socket_and_nothing_of_th
         StateChanged(State.LIVE),
     ]
     assert told[1] == Hint({"type": "notification", "notification": {}})
-    assert all(socket.closed for socket in server.sockets)
+    assert len(server.sockets) == 2
+    assert server.sockets[0].closed
+
+
+async def test_a_socket_that_says_only_that_it_will_end_takes_nothings_place(tmp_path: Path) -> None:
+    async def end_at_once(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        if len(server.sockets) < 3:
+            await say(socket, **UNKNOWN)
+        else:
+            await up_to_date(server, socket, frame)
+
+    server = Server(end_at_once, statuses={"/socket": [503]})
+    async with device(server, tmp_path, SOON_POLLING) as client:
+        await until(client, is_state(State.POLLING))
+        told = await until(client, is_state(State.LIVE))
+
+    assert told == [StateChanged(State.CATCHING_UP), StateChanged(State.LIVE)]
+
+
+async def test_rest_is_back_at_once_when_the_socket_that_took_its_place_fails(tmp_path: Path) -> None:
+    async def end_at_sync(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        if frame["action"] == "ping":
+            await say(socket, type="pong")
+        else:
+            await say(socket, **UNKNOWN)
+
+    server = Server(end_at_sync, statuses={"/socket": [503]})
+    async with device(server, tmp_path, SOON_POLLING) as client:
+        await until(client, is_state(State.POLLING))
+        told = await until(client, is_state(State.POLLING))
+
+    states = (State.CATCHING_UP, State.OFFLINE, State.CATCHING_UP, State.POLLING)
+    assert told == [StateChanged(each) for each in states]
+
+
+async def test_a_device_whose_place_is_taken_while_it_tries_a_socket_beside_rest_stays_away(
+    tmp_path: Path,
+) -> None:
+    async def replaced(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
+        await say(socket, type="bye", code=4009, reason="replaced")
+
+    server = Server(replaced, statuses={"/socket": [503]})
+    async with device(server, tmp_path, SOON_POLLING) as client:
+        await until(client, is_state(State.ENDED))
+        await asyncio.sleep(0.2)
+
+    assert len(server.sockets) == 1
 
 
 async def test_pages_are_loaded_until_that_works_or_there_is_none(tmp_path: Path) -> None:
