@@ -29,9 +29,10 @@ from wedsync_client.frames import (
     text_of,
 )
 from wedsync_client.machine import Machine
+from wedsync_client.rest import Unreachable
 from wedsync_client.store import Store
 
-AGAIN_SECONDS = 0.2  # what came meanwhile is here soon
+PAUSES = (0.0, 0.2, 0.5)  # seconds before each attempt to load older messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +85,18 @@ class Session:
         return self._step([Filled(load.thread_id, message)] if self._store.awaits(load) else [])
 
     async def older(self, thread_id: str, load: Callable[[int], Awaitable[Page]]) -> Sequence[Message]:
-        """Keep what `load` finds before the oldest message here; it is asked again if what is here was newer."""
-        while first := self._store.first(thread_id):
+        """Keep what `load` finds before the oldest message here. Raises Unreachable if it does not fit what is here."""
+        for pause in PAUSES:
+            await asyncio.sleep(pause)
+            if not (first := self._store.first(thread_id)):
+                return ()
             page = await load(first)
             with self._store.transaction():
                 if self._store.prepend(page, first):
                     return page.messages
-            await asyncio.sleep(AGAIN_SECONDS)
-        return ()
+            if not self._store.is_same_log(page):
+                break
+        raise Unreachable("what was loaded does not fit what is here by now")
 
     def missing(self, thread_id: str) -> Step:
         """There is no such thread."""

@@ -41,6 +41,7 @@ class Store:
 
     def __init__(self, path: Path | str, user_id: str, now: float) -> None:
         self._database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+        self._skipped: dict[str, int] = {}  # by thread: the last event that older messages lack
         try:
             self._open(user_id, now)
         except sqlite3.DatabaseError as error:
@@ -97,12 +98,20 @@ class Store:
         ).fetchone()
         return found[0] if found else 0
 
+    def is_same_log(self, page: Page) -> bool:
+        """Its numbers mean what they mean here (R4), if anything of the thread is here."""
+        found = self._database.execute(
+            "select 1 from threads where thread_id = ? and epoch <> ?", [page.thread_id, page.epoch]
+        )
+        return found.fetchone() is None
+
     def prepend(self, page: Page, before: int) -> bool:
-        """Keep what was loaded of before `before`; nothing, if something newer than the page was kept meanwhile."""
+        """Keep what was loaded of before `before`; nothing, if it may lack a change that will not come again."""
+        if page.head_seq < self._skipped.get(page.thread_id, 0):
+            return False
         fresh = self._database.execute(
-            "update threads set first = ?"
-            " where thread_id = ? and first = ? and epoch = ? and seq <= ? and not loading",
-            [_first(page), page.thread_id, before, page.epoch, page.head_seq],
+            "update threads set first = ? where thread_id = ? and first = ? and epoch = ? and not loading",
+            [_first(page), page.thread_id, before, page.epoch],
         )
         for message in page.messages if fresh.rowcount else ():
             self._put(page.thread_id, message)
@@ -144,6 +153,7 @@ class Store:
                 self._put(thread_id, message)
             case Reloaded(thread_id, page):
                 self._clear(thread_id, _first(page))
+                self._skipped[thread_id] = page.head_seq
                 for message in page.messages:
                     self._put(thread_id, message)
             case Left(thread_id):
@@ -193,8 +203,8 @@ class Store:
     def _apply(self, thread_id: str, event: Event) -> None:
         """Of a message that is not here nothing is stored: all those between would be missing."""
         if (event.message["seq"] if event.message else event.about) < self.first(thread_id):
-            return
-        if event.message is not None:
+            self._skipped[thread_id] = event.last
+        elif event.message is not None:
             self._put(thread_id, event.message)
         elif event.body.get("truncated"):
             self._put(thread_id, _stub(event))

@@ -175,7 +175,9 @@ def test_of_a_page_on_what_happens_to_older_messages_is_not_stored(tmp_path: Pat
 @pytest.mark.parametrize(
     ("changed", "head"),
     [
-        (None, 8),  # read before the last event that is here
+        (None, 8),  # read before the page that is here
+        (told(10, about_seq=3, message={"seq": 3, "message": "edited"}), 9),
+        (told(10, about_seq=3, message_id="m", truncated=True), 9),
         (Keep("t1", Place("e2", 9)), 9),
         (Keep("t1", Place("e", 9, loading=True)), 9),
         (Reloaded("t1", Page("t1", "e", 9, [{"seq": 7}])), 9),
