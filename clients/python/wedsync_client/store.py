@@ -27,7 +27,7 @@ from wedsync_client.frames import (
     Saved,
     Sent,
 )
-from wedsync_client.tables import KEEP, SCHEMA
+from wedsync_client.tables import BEGIN, KEEP, SCHEMA
 
 KEPT_SECONDS = 7 * 24 * 3600.0  # what was sent is offered again after a restore (R4)
 
@@ -186,7 +186,8 @@ class Store:
         self._database.execute("pragma journal_mode = wal")
         self._database.execute("pragma synchronous = full")
         self._database.executescript(SCHEMA)
-        self._complete()
+        with self.transaction():
+            self._complete()
         if self._fact("user_id") is None:
             self._state("user_id", user_id)
         if self._fact("user_id") != user_id:
@@ -199,6 +200,8 @@ class Store:
         for name in ("delivered", "first"):
             if name not in columns:
                 self._database.execute(f"alter table threads add column {name} integer not null default 0")
+        if "first" not in columns:
+            self._database.execute(BEGIN)
 
     def _apply(self, thread_id: str, event: Event) -> None:
         """Of a message that is not here nothing is stored: all those between would be missing."""

@@ -37,3 +37,7 @@ insert into threads (thread_id, epoch, seq, head, seen, read, delivered, loading
                               seen = excluded.seen, read = excluded.read, delivered = excluded.delivered,
                               loading = excluded.loading
 """
+# Whether there are older messages, a file of an earlier version does not say: an empty page will.
+BEGIN = """
+update threads set first = coalesce((select min(seq) from messages where thread_id = threads.thread_id), 0)
+"""

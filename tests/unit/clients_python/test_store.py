@@ -133,6 +133,29 @@ def test_a_file_of_an_earlier_version_is_completed(tmp_path: Path) -> None:
 
     assert kept == {"t1": before}
     assert store.saved().places == {"t1": place}
+    assert store.first("t1") == 0
+    store.close()
+
+
+def test_in_a_file_of_an_earlier_version_a_thread_begins_at_its_oldest_message(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.write(Keep("t1", Place("e", 9)), NOW)
+    for seq in (5, 8):
+        store.write(told(seq, message={"seq": seq}), NOW)
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "store")) as file:
+        file.execute("alter table threads drop column first")
+
+    store = opened(tmp_path)
+    first = store.first("t1")
+    store.write(told(10, about_seq=2, message={"seq": 2, "message": "edited"}), NOW)
+    shown = store.messages("t1")
+    nothing_older = store.prepend(Page("t1", "e", 10, []), 5)
+
+    assert first == 5
+    assert shown == [{"seq": 5}, {"seq": 8}]
+    assert nothing_older
+    assert store.first("t1") == 0
     store.close()
 
 
