@@ -94,7 +94,7 @@ class Client:
         """Write a message; its client_msg_id. It is kept until the server has answered.
 
         `fields` are those of POST /threads/{id}/messages. `Sent` or `Refused` tells what became of it. Raises
-        ValueError for what is no JSON or no Unicode (a lone surrogate).
+        TypeError or ValueError for what is no JSON or no Unicode (a lone surrogate).
         """
         client_msg_id = self._session.send(thread_id, {"message": message, **fields})
         self._happened.put_nowait(None)
@@ -115,7 +115,7 @@ class Client:
     async def older(self, thread_id: str, limit: int = 50) -> Sequence[Message]:
         """Load up to `limit` (1 to 100) messages before those of `messages`, which has them from then on.
 
-        None if there are no older ones. Raises Unreachable when asking again later may help, Problem when not.
+        Empty if there are no older ones. Raises Unreachable when asking again later may help, Problem when not.
         """
         return await self._session.older(thread_id, lambda first: self._rest.older(thread_id, first, limit))
 

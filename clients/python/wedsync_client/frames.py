@@ -21,7 +21,7 @@ MAX_WAIT = 20  # seconds, for something new, where nothing is pushed
 
 
 def text_of(frame: Frame) -> str:
-    """As it travels. Raises ValueError for what is no JSON."""
+    """As it travels. Raises TypeError or ValueError for what is no JSON."""
     return json.dumps(frame, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -93,7 +93,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The newest messages of a thread, and the head of its log in the same snapshot."""
+    """The newest messages of a thread, or some before others, and the head of its log in the same snapshot."""
 
     thread_id: str
     epoch: str

@@ -113,7 +113,7 @@ class Session:
     def send(self, thread_id: str, message: Message) -> str:
         """Keep a message until it is answered; its client_msg_id. It goes out with the next tick.
 
-        Raises ValueError for what is no JSON or no Unicode: it would never go out.
+        Raises TypeError or ValueError for what is no JSON or no Unicode: it would never go out.
         """
         item = Queued(thread_id, {"client_msg_id": str(uuid4()), **message})
         text_of(item.body).encode()
