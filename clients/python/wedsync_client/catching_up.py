@@ -7,6 +7,7 @@ from random import Random
 
 from wedsync_client.frames import MAX_CURSORS, MAX_EVENTS, MAX_WAIT, Frame
 from wedsync_client.replica import Replica
+from wedsync_client.sending import REQUEST_SECONDS
 from wedsync_client.timing import Timing
 
 
@@ -70,7 +71,8 @@ class CatchingUp:
         self._number += 1
         self._parts, self._last = set(), {}
         wait = 0 if self._pushes else self._wait(replicas, epoch)
-        self.asked, self._until = f"s{self._number}", now + self._timing.answer + wait
+        answer = self._timing.answer if self._pushes else REQUEST_SECONDS  # a slow line is not asked twice
+        self.asked, self._until = f"s{self._number}", now + answer + wait
         self._at = now + (self._timing.sync_every if self._pushes else 0.0)
         self._progress = _progress(replicas)
         able = [each for each in replicas.values() if not each.loading]

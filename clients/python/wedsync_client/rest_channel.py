@@ -49,6 +49,7 @@ class RestChannel:
         self._rest = rest
         self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._asked: set[asyncio.Task[None]] = set()
+        self._question: asyncio.Task[None] | None = None
         self._actions: Mapping[str, Callable[[Frame], Awaitable[None]]] = {
             "send": self._send,
             "sync": self._sync,
@@ -60,8 +61,12 @@ class RestChannel:
         }
 
     async def send(self, frame: Frame) -> None:
-        """Carry out one frame; its answer is received later."""
+        """Carry out one frame; its answer is received later. A `sync` gives up the one before, and its place."""
         task = asyncio.create_task(self._carry_out(frame))
+        if frame["action"] == "sync":
+            if self._question is not None:
+                self._question.cancel()
+            self._question = task
         self._asked.add(task)
         task.add_done_callback(self._asked.discard)
 

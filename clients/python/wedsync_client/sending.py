@@ -19,7 +19,7 @@ from wedsync_client.frames import (
 
 TRANSIENT = frozenset(("unavailable", "rate_limited", "internal"))
 RETRY_SECONDS = 2.0
-POST_SECONDS = 40.0  # by then a request has been answered, or given up
+REQUEST_SECONDS = 40.0  # by then a request has been answered, or given up
 ENVELOPE_BYTES = 300  # of a frame, around its messages
 LONGEST_HOLD = 30.0  # of what is unsent, however often a sync is put off
 
@@ -161,7 +161,7 @@ class Outbox:
         fitting = tuple(_fitting(line.waiting[: 1 if line.one_by_one else MAX_BATCH]))
         line.batch = fitting or tuple(line.waiting[:1])
         line.one_by_one = max(0, line.one_by_one - 1)
-        line.until = now + (self._answer_seconds if fitting else POST_SECONDS)
+        line.until = now + (self._answer_seconds if fitting else REQUEST_SECONDS)
         messages = [each.body for each in line.batch]
         frame = {"action": "send", "id": line.asked, "thread_id": thread_id, "messages": messages}
         if fitting:

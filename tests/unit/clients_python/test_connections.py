@@ -110,10 +110,13 @@ class Server:
             await self.says(self, socket, json.loads(received.data))
         return socket
 
-    async def _sync(self, request: web.Request) -> web.Response:
-        """The next of `answers`, at last that nothing has changed; one without an end is a part."""
+    async def _sync(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.asked.append(("POST", "/sync", body))
+        return await self.answer_sync(request, body)
+
+    async def answer_sync(self, _request: web.Request, body: Frame) -> web.StreamResponse:
+        """The next of `answers`, at last that nothing has changed; one without an end is a part."""
         if refused := self.refuses("/sync"):
             return refused
         if not self.answers and body["wait"]:
@@ -441,6 +444,33 @@ async def test_over_rest_a_question_that_arrives_nowhere_ends_the_channel() -> N
         channel = RestChannel(Rest(http, "http://127.0.0.1:9/v1", token))
 
         assert await answer(channel, **QUESTION) is None
+
+
+@pytest.mark.parametrize("end", ["refused", "cut", "broken"])
+async def test_over_rest_a_question_gives_up_the_one_before_whose_end_means_nothing(end: str) -> None:
+    polled, asked_anew = asyncio.Event(), asyncio.Event()
+
+    class Polled(Server):
+        async def answer_sync(self, request: web.Request, body: Frame) -> web.StreamResponse:
+            if not body["wait"]:
+                return await super().answer_sync(request, body)
+            polled.set()
+            await asked_anew.wait()
+            if end == "broken" and request.transport is not None:
+                request.transport.close()
+            status = 503 if end == "refused" else 200
+            return web.json_response({"frames": [], "more": True}, status=status)
+
+    async with rest_channel(Polled()) as channel:
+        await channel.send({**QUESTION, "id": "s1", "wait": 20})
+        await asyncio.wait_for(polled.wait(), 5)
+        heard = await answer(channel, **{**QUESTION, "id": "s2"})
+        asked_anew.set()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(channel.receive(), 0.1)
+
+    assert heard is not None
+    assert (heard["type"], heard["re"]) == ("synced", "s2")
 
 
 async def test_where_no_socket_gets_through_news_are_waited_for_over_rest(tmp_path: Path) -> None:

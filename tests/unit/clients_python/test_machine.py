@@ -666,12 +666,14 @@ def test_where_nothing_is_pushed_it_asks_all_the_time_and_waits_when_it_has_ever
     assert "wait" not in question(device.connected(17.0))
 
 
-def test_a_long_wait_is_no_reason_to_think_that_the_line_is_dead() -> None:
+def test_over_rest_a_question_has_as_long_as_its_request_before_it_is_asked_again() -> None:
     device = machine(since="s0")
     device.received(synced(question(device.connected(0.0, pushes=False))), 1.0)
 
-    assert frames(device.tick(30.9)) == []
-    assert {"action": "ping"} in frames(device.tick(31.0))
+    early, late = (frames(device.tick(1.0 + seconds)) for seconds in (59.9, 60.0))
+
+    assert early == [{"action": "ping"}]
+    assert [frame["action"] for frame in late] == ["sync"]
 
 
 def test_after_a_poll_that_was_refused_nothing_waits_for_news() -> None:

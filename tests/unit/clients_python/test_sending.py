@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wedsync_client.frames import MAX_FRAME_BYTES, Frame, Post, Queued, Refused, Sent, Transmit, text_of
-from wedsync_client.sending import LONGEST_HOLD, POST_SECONDS, RETRY_SECONDS, Outbox
+from wedsync_client.sending import LONGEST_HOLD, REQUEST_SECONDS, RETRY_SECONDS, Outbox
 
 ANSWER_SECONDS = 10.0
 
@@ -101,7 +101,7 @@ def test_a_post_is_answered_once_and_not_at_all_after_a_restore() -> None:
 def test_a_post_that_nobody_answers_is_made_again() -> None:
     box = Outbox([LARGE], ANSWER_SECONDS)
 
-    assert [len(asked(box, at)) for at in (0.0, POST_SECONDS - 0.1, POST_SECONDS)] == [1, 0, 1]
+    assert [len(asked(box, at)) for at in (0.0, REQUEST_SECONDS - 0.1, REQUEST_SECONDS)] == [1, 0, 1]
 
 
 def test_what_is_not_answered_in_time_goes_again_first() -> None:
