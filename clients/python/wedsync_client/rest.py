@@ -15,8 +15,8 @@ SECONDS = 30.0
 GOOD_SECONDS = 45.0  # of the 60 that a ticket lives
 RETRY_SECONDS = 2.0  # where an answer does not say
 
-# Too many requests; and a token that has expired in between: there is a newer one by the next attempt.
-_LATER = (401, 429)
+# Nobody is away: too many requests, or a token that has expired in between; by the next attempt there is a newer one.
+_LATER = {401: "unauthenticated", 429: "rate_limited"}
 
 Token = Callable[[], Awaitable[str]]
 
@@ -24,9 +24,10 @@ Token = Callable[[], Awaitable[str]]
 class Unreachable(Exception):  # noqa: N818 - a state of the world
     """The API was not reached, or could not answer: ask again later, after `retry_after` seconds if it did answer."""
 
-    def __init__(self, why: str, retry_after: float | None = None) -> None:
+    def __init__(self, why: str, retry_after: float | None = None, code: str = "unavailable") -> None:
         super().__init__(why)
         self.retry_after = retry_after
+        self.code = code
 
 
 class Problem(Exception):  # noqa: N818 - as the API calls it
@@ -108,7 +109,8 @@ class Rest:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unreachable(str(error)) from error
         if answer.status >= 500 or answer.status in _LATER:
-            raise Unreachable(f"{answer.status}", _seconds(answer.headers.get("Retry-After")))
+            pause = _seconds(answer.headers.get("Retry-After"))
+            raise Unreachable(f"{answer.status}", pause, _LATER.get(answer.status, "unavailable"))
         if answer.status < 400:
             return stated
         if not isinstance(stated, dict) or "code" not in stated:

@@ -19,6 +19,7 @@ async def post(rest: Rest, frame: Frame) -> Frame:
     """
     results: list[Frame] = []
     epoch: str | None = None
+    pause: dict[str, int] = {}
     for message in frame["messages"]:
         result = {"client_msg_id": message["client_msg_id"], "id": None, "seq": None, "code": None}
         try:
@@ -26,15 +27,16 @@ async def post(rest: Rest, frame: Frame) -> Frame:
         except Problem as problem:
             results.append(result | {"status": "error", "code": problem.code})
             break
-        except Unreachable:
-            results.append(result | {"status": "skipped", "code": "unavailable"})
+        except Unreachable as trouble:
+            results.append(result | {"status": "skipped", "code": trouble.code})
+            pause = {} if trouble.retry_after is None else {"retry_after_ms": int(trouble.retry_after * 1000)}
             break
         else:
             epoch = epoch or sent["epoch"]
             status = "duplicate" if sent.get("duplicate") else "ok"
             results.append(result | {"status": status, "id": sent["id"], "seq": sent["seq"]})
     where = {"re": frame["id"], "thread_id": frame["thread_id"]}
-    return {"type": "sent", **where, "epoch": epoch, "results": results}
+    return {"type": "sent", **where, "epoch": epoch, "results": results, **pause}
 
 
 class RestChannel:

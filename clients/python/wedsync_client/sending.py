@@ -132,7 +132,7 @@ class Outbox:
             elif self._take(line, result["client_msg_id"]):
                 yield _settled(frame, result)
         if frame["re"] == line.asked:
-            line.asked, line.until = None, now + RETRY_SECONDS if retry else 0.0
+            line.asked, line.until = None, now + _pause(frame) if retry else 0.0
 
     def refused(self, frame: Frame, now: float) -> Iterator[Refused]:
         """What an `error` frame settles: one message that will never do, or none."""
@@ -141,7 +141,7 @@ class Outbox:
                 continue
             line.asked, line.until = None, 0.0
             if frame["code"] in TRANSIENT:
-                line.until = now + frame.get("retry_after_ms", RETRY_SECONDS * 1000) / 1000
+                line.until = now + _pause(frame)
             elif len(line.batch) > 1:
                 line.one_by_one = len(line.batch)
             else:
@@ -174,6 +174,11 @@ class Outbox:
         before = len(line.waiting)
         line.waiting = [each for each in line.waiting if each.client_msg_id != client_msg_id]
         return len(line.waiting) < before
+
+
+def _pause(frame: Frame) -> float:
+    """Seconds until what was not stored is sent again."""
+    return frame.get("retry_after_ms", RETRY_SECONDS * 1000) / 1000
 
 
 def _settled(frame: Frame, result: Frame) -> Sent | Refused:

@@ -255,21 +255,24 @@ async def test_over_rest_a_batch_is_sent_one_by_one_and_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("statuses", "outcomes"),
+    ("statuses", "outcomes", "pause"),
     [
-        ([422], ["error"]),
-        ([200, 404], ["ok", "error"]),
-        ([503], ["skipped"]),
-        ([200, 401], ["ok", "skipped"]),
-        ([200, 429], ["ok", "skipped"]),
+        ([422], [("error", "because")], None),
+        ([200, 404], [("ok", None), ("error", "because")], None),
+        ([503], [("skipped", "unavailable")], 0),
+        ([200, 401], [("ok", None), ("skipped", "unauthenticated")], 2000),
+        ([200, 429], [("ok", None), ("skipped", "rate_limited")], 0),
     ],
 )
-async def test_over_rest_what_is_not_stored_ends_a_batch(statuses: list[int], outcomes: list[str]) -> None:
+async def test_over_rest_what_is_not_stored_ends_a_batch(
+    statuses: list[int], outcomes: list[tuple[str, str | None]], pause: int | None
+) -> None:
     async with rest_channel(Server(statuses={"/threads/t1/messages": statuses})) as channel:
         sent = await answer(channel, **batch("a", "b", "c"))
 
     assert sent is not None
-    assert [each["status"] for each in sent["results"]] == outcomes
+    assert [(each["status"], each["code"]) for each in sent["results"]] == outcomes
+    assert sent.get("retry_after_ms") == pause
 
 
 async def test_an_emergency_is_stored_over_rest_by_the_time_a_socket_has_not_answered(tmp_path: Path) -> None:

@@ -531,6 +531,19 @@ def test_a_server_that_was_away_is_asked_before_anything_is_sent_again(trouble: 
     assert [each["messages"] for each in sends(again)] == [[WRITTEN.body]]
 
 
+def test_too_many_requests_hold_back_one_thread_for_as_long_as_is_asked() -> None:
+    device = machine(queued=[WRITTEN])
+    [sent] = sends(device.received(synced(question(device.connected(0.0))), 0.0))
+    result = {"client_msg_id": "a", "status": "skipped", "code": "rate_limited"}
+    limited = {"type": "sent", "re": sent["id"], "thread_id": "t1", "results": [result]}
+
+    device.received({**limited, "retry_after_ms": 5000}, 1.0)
+    device.queue(Queued("t2", {"client_msg_id": "b"}))
+    told = [sends(device.tick(at)) for at in (1.1, 5.9, 6.0)]
+
+    assert [[each["thread_id"] for each in frames] for frames in told] == [["t2"], [], ["t1"]]
+
+
 @pytest.mark.parametrize("pushes", [True, False])
 def test_a_question_from_before_the_server_was_away_lets_nothing_go(*, pushes: bool) -> None:
     device = machine(epoch="e")
