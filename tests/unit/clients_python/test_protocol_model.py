@@ -54,6 +54,13 @@ class Patient(Machine):
     outbox = HeldForEver
 
 
+class PostsAgain(Patient):
+    """Asks nothing before, whether or not the server was away."""
+
+    def _ask_first(self, now: float) -> None:
+        pass
+
+
 class World(RuleBasedStateMachine):
     """Four devices of three people in two threads. `machine` is the client under test."""
 
@@ -237,15 +244,13 @@ class World(RuleBasedStateMachine):
                 device.arriving.append({"type": "pong"})
 
     def post(self, device: ModelDevice, number: int, lost: str = "") -> None:
-        """The next message of something that goes over REST; if it is not stored the rest is skipped."""
+        """The next message of something that goes over REST; if it is not stored the rest is left."""
         posting = device.posts[number % len(device.posts)]
         answer, pushed = None, list[Frame]()
         if lost != "request":
             answer, pushed = self.server.send(device.user, posting.next())
         self.push(posting.asked["thread_id"], pushed)
         posting.note(None if lost else answer)
-        if posting.results[-1]["code"]:
-            posting.note(None)
         if posting.answer:
             device.posts.remove(posting)
             self.ask(device, device.posted(posting.answer))
@@ -396,6 +401,28 @@ def somebody_writes_while_what_he_wrote_before_is_lost(machine: type[Machine]) -
     world.everything_arrives(at=0)
     world.the_database_is_restored(lost=1)
     world.write(at=0, count=1, thread="t1")
+    world.teardown()
+
+
+def test_a_client_that_posts_again_before_it_knows_of_a_restore_is_found_out() -> None:
+    a_post_finds_the_server_away_while_it_is_restored(Patient)
+
+    with pytest.raises(AssertionError):
+        a_post_finds_the_server_away_while_it_is_restored(PostsAgain)
+
+
+def a_post_finds_the_server_away_while_it_is_restored(machine: type[Machine]) -> None:
+    world = type("RestoredWorld", (UrgentWorld,), {"machine": machine, "order_survives_a_restore": True})()
+    world.everybody_comes()
+    world.everything_arrives(at=0)
+    world.write(at=0, count=1, thread="t1")
+    world.everything_arrives(at=0)
+    world.write_at_length(at=0, thread="t1")
+    world.server.restore(lost=1)
+    world.restored = True
+    world.a_message_is_posted(at=0, lost="request", number=0)
+    world.time_passes(at=0, seconds=3.0)
+    world.a_message_is_posted(at=0, lost="", number=0)
     world.teardown()
 
 
