@@ -117,6 +117,8 @@ def test_an_emoji_is_one_reaction_however_it_was_typed(stated: str, stored: str 
         "\ud83d",
         "\0",
         "👍\u202e",
+        "\ufffd",
+        "\ufffc",
         "👨\u200d" * 7 + "👨",
     ],
 )

@@ -26,6 +26,7 @@ _PARTS = {
     "r": re.compile("[\U0001f1e6-\U0001f1ff]"),
     "s": re.compile("[\u203c\u2049\u2194\u25fb-\u25fe\u3030\u303d]"),  # emoji that are no symbols by category
 }
+_NO_CHARACTERS = "\ufffc\ufffd"  # stand for what was not text
 _TIMES = {"send_at", "relative", "at"}
 _RELATIVE = r"^P-?([0-9]{1,3}D|[0-9]{1,2}W)$"
 
@@ -113,4 +114,4 @@ def _part(character: str) -> str:
     for letter, found in _PARTS.items():
         if found.fullmatch(character):
             return letter
-    return "s" if unicodedata.category(character) == "So" else "?"
+    return "s" if unicodedata.category(character) == "So" and character not in _NO_CHARACTERS else "?"
