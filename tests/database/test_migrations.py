@@ -1,4 +1,4 @@
-"""Migrations go up on an empty database and on one that people already use (C1)."""
+"""Migrations go up on an empty database and on one that people already use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The phase of a wedding follows from its date, time zone and hours (W1); who has nothing left after a removal."""
+"""The phase of a wedding follows from its date, time zone and hours; who has nothing left after a removal."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def join_wedding(who: Caller, wedding_id: UUID, user_id: UUID, stated: WeddingMe
     """State a member of a wedding; another role may end what he read along as a host (R10).
 
     Raises Forbidden unless a service asks, Invalid for a wedding, user or organization that is unknown, an
-    organization that the person is no member of, and a vendor that is not verified (W5).
+    organization that the person is no member of, and a vendor that is not verified.
     """
     named = {"wedding_id": wedding_id, "user_id": user_id}
     put = (directory_sql.PUT_WEDDING_MEMBER, {**named, **stated.model_dump()})

@@ -1,4 +1,4 @@
-"""Finding messages and threads again, within what the caller sees (C2)."""
+"""Finding messages and threads again, within what the caller sees."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Told(TypedDict):
 class Receipt(TypedDict):
     """`delivered`: stored on one of his devices; `read`: seen by him, which implies delivered (R15).
 
-    `ack_asked`: the message asks for his acknowledgement, which he gave at `acked_at` (C7).
+    `ack_asked`: the message asks for his acknowledgement, which he gave at `acked_at`.
     """
 
     user_id: str

@@ -1,4 +1,4 @@
-"""What a connection says of the person behind it: what he looks at, that he types. Gone with it (T7).
+"""What a connection says of the person behind it: what he looks at, that he types. Gone with it.
 
 Every function raises `aws.AwsError` when DynamoDB is in trouble.
 """

@@ -1,4 +1,4 @@
-"""Frames that nobody misses for long: posted once, in little time, and given up at any trouble (T7)."""
+"""Frames that nobody misses for long: posted once, in little time, and given up at any trouble."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Catching up without a socket: the frames of a sync as one answer, waited for while there is nothing to say (T8)."""
+"""Catching up without a socket: the frames of a sync as one answer, waited for while there is nothing to say."""
 
 from __future__ import annotations
 
