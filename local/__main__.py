@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import re
 import resource
 import select
 import signal
@@ -34,6 +35,7 @@ def main() -> int:
         arguments.postgres,
         arguments.tick,
         trouble=arguments.chaos,
+        pages=tuple(arguments.allow_origin),
     )
     data = DataDir(arguments.data_dir.resolve())
     _allow_many_sockets()
@@ -94,6 +96,13 @@ def _trouble(text: str) -> Trouble:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _origin(text: str) -> str:
+    """As a browser writes it in `Origin`: lower case, and nothing after the port."""
+    if re.fullmatch(r"https?://[^/?#@,\sA-Z]+", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no origin such as http://localhost:5173")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     up = parser.add_subparsers(dest="command", required=True).add_parser("up", help="start everything")
@@ -110,6 +119,14 @@ def _parser() -> argparse.ArgumentParser:
         default=Trouble(),
         metavar="drop=0.1,seed=7",
         help="trouble on the sockets, as POST /_local/chaos makes it",
+    )
+    up.add_argument(
+        "--allow-origin",
+        type=_origin,
+        action="append",
+        default=[],
+        metavar="http://localhost:5173",
+        help="a page of this origin may use the APIs too; can be repeated",
     )
     up.add_argument("--fresh", action="store_true", help="forget what the data directory holds")
     return parser

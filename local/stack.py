@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says; `tick` seconds replace slower schedules; `template` is the file that runs."""
+    """What the command line says; `tick` seconds replace slower schedules; `template` runs; `pages` are origins."""
 
     http_port: int
     ws_port: int
@@ -59,6 +59,7 @@ class Options:
     tick: float | None = None
     template: Path = ROOT / "template.yaml"
     trouble: Trouble = NO_TROUBLE
+    pages: tuple[str, ...] = ()
 
 
 class Stack:
@@ -124,9 +125,8 @@ class Stack:
 
     async def open(self) -> Template:
         """Start what people talk to: nothing reads a queue, and no schedule runs. Raises: LocalError."""
-        reading = self._task(
-            asyncio.to_thread(read_template, self._options.template, local_values(self.ports))
-        )
+        values = local_values(self.ports, self._options.pages)
+        reading = self._task(asyncio.to_thread(read_template, self._options.template, values))
         emulator = self._task(self.emulator.start())
         await self.services.start_database()
         template = self.template = await reading

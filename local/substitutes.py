@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from local.cloudformation import LocalValues
@@ -29,8 +29,8 @@ class Ports:
         return f"http://127.0.0.1:{self.http}"
 
 
-def local_values(ports: Ports) -> LocalValues:
-    """What parameters and attributes of cloud resources become."""
+def local_values(ports: Ports, pages: Sequence[str] = ()) -> LocalValues:
+    """What parameters and attributes of cloud resources become; `pages` are origins beside the console's."""
     return LocalValues(
         endpoint=f"http://127.0.0.1:{ports.emulator}",
         attributes={
@@ -42,7 +42,7 @@ def local_values(ports: Ports) -> LocalValues:
             "JwtIssuer": ports.console,
             "JwtAudience": AUDIENCE,
             "JwtJwksUrl": ports.console + KEY_SET_PATH,
-            "AllowedOrigins": f"{ports.console},http://localhost:{ports.http}",
+            "AllowedOrigins": ",".join((ports.console, f"http://localhost:{ports.http}", *pages)),
             "EmailFrom": "WedSync <messages@example.com>",
             "TwilioFrom": "+15005550006",
             "TwilioFromEmergency": "+15005550007",

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from tests.fixtures.stack import DEVELOPERS_PAGE
 from tests.fixtures.wedding_devices import PATIENCE_SECONDS, PEOPLE, Device, Party
 
 Connect = Callable[..., Device]
@@ -313,6 +314,16 @@ def test_a_bad_frame_is_refused_and_the_socket_stays(
 
     assert flora.wait("error")["code"] == code
     flora.sync()
+
+
+def test_a_page_of_an_origin_that_was_let_in_gets_a_ticket_and_a_socket(party: Party) -> None:
+    page = {"Origin": DEVELOPERS_PAGE}
+
+    answer = party.call("flora", "POST", "/realtime/tickets", {"device_id": "flora-page"}, page)
+    party.open(answer.body["ticket"], "flora-page", additional_headers=page).close()
+
+    assert answer.status == 201
+    assert answer.headers["access-control-allow-origin"] == DEVELOPERS_PAGE
 
 
 def test_a_used_ticket_and_a_foreign_origin_open_nothing(party: Party) -> None:

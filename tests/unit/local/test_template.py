@@ -36,6 +36,17 @@ def test_large_answers_of_the_rest_api_are_compressed(template: Template) -> Non
     assert template.rest.minimum_compression_size == 1024
 
 
+def test_origins_that_are_let_in_reach_both_apis_beside_the_consoles_own() -> None:
+    template = read_template(ROOT / "template.yaml", local_values(PORTS, ["http://localhost:5173"]))
+
+    told = {name: spec.environment.get("ALLOWED_ORIGINS") for name, spec in template.functions.items()}
+
+    everybody = "http://127.0.0.1:8080,http://localhost:8080,http://localhost:5173"
+    assert {name: origins for name, origins in told.items() if origins is not None} == dict.fromkeys(
+        ["AuthorizerFunction", "PollFunction", "RestFunction"], everybody
+    )
+
+
 def test_references_to_the_cloud_become_local_addresses(template: Template) -> None:
     passwords = {"wedsync_app": "secret"}
 
