@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -210,6 +211,23 @@ async def test_a_text_too_long_for_a_frame_is_loaded(party: Party, devices: Devi
         await flora.live()
         party.send("ana", thread, long)
         await flora.until(lambda: [each.get("message") for each in flora.client.messages(thread)] == [long])
+
+
+async def test_what_happens_to_a_text_too_long_for_a_frame_happens_to_its_message(
+    party: Party, devices: Devices
+) -> None:
+    thread = party.thread("ana", "flora")
+    message = party.send("ana", thread, "short").body["id"]
+
+    async with devices.device("flora", "phone") as flora:
+        await flora.until(lambda: flora.texts(thread) == ["short"])
+        party.call("ana", "PATCH", f"/messages/{message}", {"message": "😎" * 8000})
+        party.call("ana", "PUT", f"/messages/{message}/reactions/{quote('🌿')}")
+        party.call("ana", "PUT", f"/messages/{message}/pin")
+        stored = party.call("flora", "GET", f"/messages/{message}").body
+        await flora.until(lambda: flora.client.messages(thread) == [stored])
+
+    assert stored["reactions"] == {"🌿": [PEOPLE["ana"]]}
 
 
 async def test_a_text_too_long_for_a_frame_is_sent_in_its_place(party: Party, devices: Devices) -> None:

@@ -50,14 +50,14 @@ class Event:
         return self.body.get("to_seq", self.seq)
 
     @property
-    def about(self) -> int:
-        """The `seq` of the message that it is about."""
-        return self.body.get("about_seq", self.seq)
-
-    @property
     def message(self) -> Message | None:
         """The message as it was when the event was read: it replaces what one has."""
         return self.body.get("message")
+
+    @property
+    def truncated(self) -> str | None:
+        """The id of the message, where that is too large for a frame."""
+        return self.body["message_id"] if self.body.get("truncated") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +198,10 @@ class Reoffer:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Load the newest page of a thread over REST, or the one message `seq` that the event `at` was about."""
+    """Load the newest page of a thread over REST, or the one message that the event `at` was about."""
 
     thread_id: str
-    seq: int | None = None
+    message_id: str | None = None
     at: int | None = None
 
 

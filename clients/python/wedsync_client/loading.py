@@ -50,7 +50,7 @@ class Loads:
         match loaded.found:
             case Page() as page:
                 return session.loaded(page)
-            case None if loaded.load.seq is None:
+            case None if loaded.load.message_id is None:
                 return session.missing(loaded.load.thread_id)
             case None:
                 return Step()
@@ -70,8 +70,8 @@ class Loads:
 
     async def _find(self, load: Load) -> Page | Message | None:
         try:
-            if load.seq is None:
+            if load.message_id is None:
                 return await self._rest.newest(load.thread_id)
-            return await self._rest.message(load.thread_id, load.seq)
+            return await self._rest.message(load.message_id)
         except Problem:
             return None

@@ -79,10 +79,9 @@ class Rest:
         answer = await self._ask("GET", f"/threads/{thread_id}/messages{query}")
         return Page(thread_id, answer["epoch"], answer["head_seq"], answer["data"])
 
-    async def message(self, thread_id: str, seq: int) -> Message | None:
-        """The message with this number, if one sees it. Raises Unreachable, Problem."""
-        found = await self._ask("GET", f"/threads/{thread_id}/messages?after_seq={seq - 1}&limit=1")
-        return next((each for each in found["data"] if each["seq"] == seq), None)
+    async def message(self, message_id: str) -> Message:
+        """One message. Raises Unreachable, Problem."""
+        return await self._ask("GET", f"/messages/{message_id}")
 
     async def send(self, thread_id: str, message: Message) -> Message:
         """Send one message; it, with `duplicate` if it was known. Raises Unreachable, Problem."""

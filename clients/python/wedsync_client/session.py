@@ -140,7 +140,7 @@ class Session:
             [each for each in effects if not isinstance(each, _INTERNAL)],
             [each.frame for each in effects if isinstance(each, Post)],
             [each.frame for each in effects if isinstance(each, Transmit)],
-            [each for each in effects if isinstance(each, Load)],
+            [each for each in effects if isinstance(each, Load) and self._store.awaits(each)],
             next((each for each in effects if isinstance(each, Close)), None),
             any(isinstance(each, Renew) for each in effects),
             any(isinstance(each, CaughtUp) for each in effects),

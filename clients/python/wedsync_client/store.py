@@ -27,7 +27,7 @@ from wedsync_client.frames import (
     Saved,
     Sent,
 )
-from wedsync_client.tables import BEGIN, KEEP, SCHEMA
+from wedsync_client.tables import KEEP, prepare
 
 KEPT_SECONDS = 7 * 24 * 3600.0  # what was sent is offered again after a restore (R4)
 
@@ -66,7 +66,7 @@ class Store:
             "select thread_id, epoch, seq, head, seen, read, delivered, loading from threads"
         )
         truncated = self._database.execute(
-            "select thread_id, seq, json_extract(body, '$.at') from messages"
+            "select thread_id, json_extract(body, '$.id'), json_extract(body, '$.at') from messages"
             " where json_extract(body, '$.truncated')"
         )
         return Saved(
@@ -118,12 +118,11 @@ class Store:
         return fresh.rowcount == 1
 
     def awaits(self, load: Load) -> bool:
-        """Whether nothing newer is known of the message than the event it was loaded for."""
-        found = self._database.execute(
-            "select 1 from messages where thread_id = ? and seq = ? and json_extract(body, '$.at') = ?",
-            [load.thread_id, load.seq, load.at],
-        )
-        return found.fetchone() is not None
+        """Whether what is loaded is wanted: of one message, if it is here, and as the event `at` left it."""
+        if load.message_id is None:
+            return True
+        known = self._message(load.thread_id, load.message_id)
+        return known is not None and known.get("at") == load.at
 
     def queue(self, item: Queued) -> None:
         """Keep a message until it is answered."""
@@ -185,32 +184,37 @@ class Store:
         self._database.execute("pragma locking_mode = exclusive")
         self._database.execute("pragma journal_mode = wal")
         self._database.execute("pragma synchronous = full")
-        self._database.executescript(SCHEMA)
-        with self.transaction():
-            self._complete()
+        prepare(self._database)
         if self._fact("user_id") is None:
             self._state("user_id", user_id)
         if self._fact("user_id") != user_id:
             raise StoreError("the store belongs to another person")
         self._database.execute("delete from outbox where sent_at <= ?", [now - KEPT_SECONDS])
 
-    def _complete(self) -> None:
-        """A file of an earlier version lacks columns."""
-        columns = [name for _, name, *_ in self._database.execute("pragma table_info(threads)")]
-        for name in ("delivered", "first"):
-            if name not in columns:
-                self._database.execute(f"alter table threads add column {name} integer not null default 0")
-        if "first" not in columns:
-            self._database.execute(BEGIN)
-
     def _apply(self, thread_id: str, event: Event) -> None:
         """Of a message that is not here nothing is stored: all those between would be missing."""
-        if (event.message["seq"] if event.message else event.about) < self.first(thread_id):
+        message = event.message or self._stub(thread_id, event)
+        if message is not None and message["seq"] >= self.first(thread_id):
+            self._put(thread_id, message)
+        elif message is not None or event.truncated:
             self._skipped[thread_id] = event.last
-        elif event.message is not None:
-            self._put(thread_id, event.message)
-        elif event.body.get("truncated"):
-            self._put(thread_id, _stub(event))
+
+    def _stub(self, thread_id: str, event: Event) -> Message | None:
+        """What stands for a message until its text is loaded, with all that was known of it before."""
+        if event.truncated is None:
+            return None
+        if event.kind == "message.created":
+            known: Message | None = {"id": event.truncated, "seq": event.seq}
+        else:
+            known = self._message(thread_id, event.truncated)
+        return known and {**known, "truncated": True, "at": event.seq}
+
+    def _message(self, thread_id: str, message_id: str) -> Message | None:
+        found = self._database.execute(
+            "select body from messages where thread_id = ? and json_extract(body, '$.id') = ?",
+            [thread_id, message_id],
+        ).fetchone()
+        return json.loads(found[0]) if found else None
 
     def _put(self, thread_id: str, message: Message) -> None:
         self._database.execute(
@@ -232,8 +236,3 @@ class Store:
 
 def _first(page: Page) -> int:
     return page.messages[0]["seq"] if page.messages else 0
-
-
-def _stub(event: Event) -> Message:
-    """What stands for a message until its text is loaded."""
-    return {"id": event.body["message_id"], "seq": event.about, "truncated": True, "at": event.seq}

@@ -1,6 +1,10 @@
 """The tables of a device."""
 
-SCHEMA = """
+from __future__ import annotations
+
+import sqlite3
+
+_SCHEMA = """
 create table if not exists facts (
     name  text primary key,
     value text
@@ -38,6 +42,29 @@ insert into threads (thread_id, epoch, seq, head, seen, read, delivered, loading
                               loading = excluded.loading
 """
 # Whether there are older messages, a file of an earlier version does not say: an empty page will.
-BEGIN = """
+_BEGIN = """
 update threads set first = coalesce((select min(seq) from messages where thread_id = threads.thread_id), 0)
 """
+# It may have taken an event for a message: what was too large for a frame. Such a thread is loaded anew.
+_LOAD_ANEW = """
+update threads set loading = 1
+ where thread_id in (select thread_id from messages where json_extract(body, '$.truncated'))
+"""
+_FORGET = "delete from messages where json_extract(body, '$.truncated')"
+_VERSION = 1
+
+
+def prepare(database: sqlite3.Connection) -> None:
+    """Make the tables, or complete those of an earlier version."""
+    database.executescript(_SCHEMA)
+    database.execute("begin")
+    with database:
+        columns = [name for _, name, *_ in database.execute("pragma table_info(threads)")]
+        for name in ("delivered", "first"):
+            if name not in columns:
+                database.execute(f"alter table threads add column {name} integer not null default 0")
+        if "first" not in columns:
+            database.execute(_BEGIN)
+        if database.execute("pragma user_version").fetchone()[0] < _VERSION:
+            for statement in (_LOAD_ANEW, _FORGET, f"pragma user_version = {_VERSION}"):
+                database.execute(statement)

@@ -130,8 +130,8 @@ class Threads:
     def _applied(self, replica: Replica, events: Iterable[Event], now: float) -> Iterator[Effect]:
         for event in events:
             yield Applied(replica.thread_id, replica.epoch, event)
-            if event.body.get("truncated"):
-                yield Load(replica.thread_id, event.about, event.seq)
+            if event.truncated:
+                yield Load(replica.thread_id, event.truncated, event.seq)
             if event.kind == "participant.added" and event.body["participant"]["user_id"] == self._user_id:
                 yield from self._reload(replica)
         if replica.is_behind(self._epoch):

@@ -142,6 +142,8 @@ class Server:
         if request.method == "POST":
             return web.json_response({"id": "m", "seq": 7, "duplicate": False, "epoch": "e"}, status=201)
         message = {"id": "m", "seq": 3, "message": "the whole text"}
+        if path.startswith("/messages/"):
+            return web.json_response(message)
         if "before_seq" in request.query:
             message = {"id": "n", "seq": int(request.query["before_seq"]) - 1, "message": "older"}
         data = [message] if message["seq"] else []
@@ -627,14 +629,16 @@ async def test_an_older_page_that_cannot_be_loaded_is_told_to_who_asked(tmp_path
 
 
 async def test_of_a_text_loaded_late_only_the_newest_counts(tmp_path: Path) -> None:
-    def about(seq: int, **fields: Any) -> Frame:
-        return {"seq": seq, "kind": "message.created", "about_seq": 3, **fields}
-
     async def push(server: Server, socket: web.WebSocketResponse, frame: Frame) -> None:
         if frame["action"] == "sync":
             cut = {"message_id": "m", "truncated": True}
+            events = [
+                {"seq": 1, "to_seq": 2, "kind": "void"},
+                {"seq": 3, "kind": "message.created", **cut},
+                {"seq": 4, "kind": "message.edited", **cut},
+            ]
             where = {"thread_id": "t1", "epoch": "e", "re": frame["id"], "head_seq": 4}
-            await say(socket, type="events", events=[about(1, to_seq=3, **cut), about(4, **cut)], **where)
+            await say(socket, type="events", events=events, **where)
             await up_to_date(server, socket, frame)
 
     server = Server(push)
@@ -642,6 +646,7 @@ async def test_of_a_text_loaded_late_only_the_newest_counts(tmp_path: Path) -> N
         told = await until(client, lambda each: isinstance(each, Filled))
         shown = client.messages("t1")
 
+    assert [path for _, path, _ in server.asked if "messages" in path] == ["/messages/m"]
     assert sum(isinstance(each, Filled) for each in told) == 1
     assert [message["message"] for message in shown] == ["the whole text"]
 

@@ -191,12 +191,12 @@ def test_a_long_thread_that_is_new_begins_at_its_newest_page() -> None:
 
 
 def test_pages_and_texts_that_were_not_loaded_are_loaded_by_the_next_process() -> None:
-    device = machine(epoch="e", places={"t1": Place("e", 4, loading=True)}, truncated=[Load("t2", 3, 3)])
+    device = machine(epoch="e", places={"t1": Place("e", 4, loading=True)}, truncated=[Load("t2", "m", 3)])
 
     effects = device.connected(0.0)
     again = device.connected(1.0)
 
-    assert [each for each in effects if isinstance(each, Load)] == [Load("t1"), Load("t2", 3, 3)]
+    assert [each for each in effects if isinstance(each, Load)] == [Load("t1"), Load("t2", "m", 3)]
     assert [each for each in again if isinstance(each, Load)] == [Load("t1")]
 
 

@@ -33,7 +33,7 @@ class Device:
         self.loads = 0
 
     def hear(self, seq: int, message: Message) -> None:
-        event = {"seq": seq, "kind": "message.edited", "about_seq": message["seq"], "message": message}
+        event = {"seq": seq, "kind": "message.edited", "message": message}
         where = {"thread_id": "t1", "epoch": "e", "head_seq": seq, "to_seq": seq}
         self.session.received({"type": "events", "events": [event], **where})
 

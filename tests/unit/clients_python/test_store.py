@@ -17,9 +17,11 @@ from wedsync_client.frames import (
     Drop,
     Effect,
     Event,
+    Filled,
     Keep,
     Left,
     Load,
+    Message,
     Page,
     Place,
     Queued,
@@ -55,6 +57,11 @@ def offered(name: str, epoch: str) -> Queued:
 
 def told(seq: int, **fields: Any) -> Applied:
     return Applied("t1", "e", Event.of({"seq": seq, "kind": "message.created", **fields}))
+
+
+def cut(seq: int, kind: str = "message.reaction_added") -> Applied:
+    """An event about the message `m`, which is too large for a frame."""
+    return Applied("t1", "e", Event.of({"seq": seq, "kind": kind, "message_id": "m", "truncated": True}))
 
 
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -106,14 +113,58 @@ def test_a_message_keeps_the_epoch_of_its_first_answer_through_further_restores(
 
 def test_a_text_is_awaited_until_something_newer_is_known(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    store.write(told(4, message_id="m", truncated=True), NOW)
+    store.write(cut(4, "message.created"), NOW)
 
-    assert store.saved().truncated == [Load("t1", 4, 4)]
-    assert store.awaits(Load("t1", 4, 4))
-    store.write(told(9, message_id="m", truncated=True, about_seq=4), NOW)
-    assert not store.awaits(Load("t1", 4, 4))
-    store.write(told(10, message={"seq": 4, "message": "short"}), NOW)
-    assert not store.awaits(Load("t1", 4, 9))
+    assert store.saved().truncated == [Load("t1", "m", 4)]
+    assert store.awaits(Load("t1", "m", 4))
+    store.write(cut(9), NOW)
+    assert not store.awaits(Load("t1", "m", 4))
+    store.write(told(10, message={"id": "m", "seq": 4, "message": "short"}), NOW)
+    assert not store.awaits(Load("t1", "m", 9))
+    assert store.saved().truncated == []
+    store.close()
+
+
+@pytest.mark.parametrize("before", [{"id": "m", "seq": 2, "message": "short"}, None])
+def test_what_happens_to_a_long_message_is_loaded_and_stands_where_the_message_does(
+    tmp_path: Path, before: Message | None
+) -> None:
+    whole = {"id": "m", "seq": 2, "message": "long", "reactions": {"❤": ["petra"]}}
+    store = opened(tmp_path)
+    session = Session(Machine("flora", store.saved(), Timing(), Random(1)), store)  # noqa: S311 (no secret)
+    store.write(told(2, message=before) if before else cut(2, "message.created"), NOW)
+    for event in (cut(3, "message.edited"), cut(4), cut(5, "message.pinned")):
+        store.write(event, NOW)
+    waiting = store.messages("t1")
+
+    late = session.filled(Load("t1", "m", 4), {**whole, "reactions": {}})
+    told_of = session.filled(Load("t1", "m", 5), whole)
+
+    assert waiting == [{"id": "m", "seq": 2, **(before or {}), "truncated": True, "at": 5}]
+    assert late.told == []
+    assert told_of.told == [Filled("t1", whole)]
+    assert store.messages("t1") == [whole]
+    store.close()
+
+
+def test_a_thread_in_which_an_earlier_version_took_events_for_messages_is_loaded_anew(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    for thread in ("t1", "t2"):
+        store.write(Keep(thread, Place("e", 3)), NOW)
+        store.write(Applied(thread, "e", told(2, message={"id": "m", "seq": 2}).event), NOW)
+    store.write(cut(3, "message.created"), NOW)  # as if it were one: so it was taken
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "store")) as file:
+        file.execute("pragma user_version = 0")
+
+    once = (store := opened(tmp_path)).saved()
+    shown = store.messages("t1")
+    store.write(Keep("t1", Place("e", 3)), NOW)
+    later = (store := again(store, tmp_path)).saved()
+
+    assert [name for name, place in once.places.items() if place.loading] == ["t1"]
+    assert (once.truncated, shown) == ([], [{"id": "m", "seq": 2}])
+    assert not later.places["t1"].loading
     store.close()
 
 
@@ -148,7 +199,7 @@ def test_in_a_file_of_an_earlier_version_a_thread_begins_at_its_oldest_message(t
 
     store = opened(tmp_path)
     first = store.first("t1")
-    store.write(told(10, about_seq=2, message={"seq": 2, "message": "edited"}), NOW)
+    store.write(told(10, message={"seq": 2, "message": "edited"}), NOW)
     shown = store.messages("t1")
     nothing_older = store.prepend(Page("t1", "e", 10, []), 5)
 
@@ -184,8 +235,8 @@ def test_of_a_page_on_what_happens_to_older_messages_is_not_stored(tmp_path: Pat
     store = again(store, tmp_path)
 
     for number, message in enumerate(edited, 10):
-        store.write(told(number, about_seq=message["seq"], message=message), NOW)
-    store.write(told(12, about_seq=4, message_id="m", truncated=True), NOW)
+        store.write(told(number, message=message), NOW)
+    store.write(cut(12), NOW)
     after_a_page = store.messages("t1")
     store.write(Left("t1"), NOW)
     store.write(told(4, message=edited[0]), NOW)
@@ -199,8 +250,8 @@ def test_of_a_page_on_what_happens_to_older_messages_is_not_stored(tmp_path: Pat
     ("changed", "head"),
     [
         (None, 8),  # read before the page that is here
-        (told(10, about_seq=3, message={"seq": 3, "message": "edited"}), 9),
-        (told(10, about_seq=3, message_id="m", truncated=True), 9),
+        (told(10, message={"seq": 3, "message": "edited"}), 9),
+        (cut(10), 9),
         (Keep("t1", Place("e2", 9)), 9),
         (Keep("t1", Place("e", 9, loading=True)), 9),
         (Reloaded("t1", Page("t1", "e", 9, [{"seq": 7}])), 9),
