@@ -73,6 +73,7 @@ export class CatchUp {
 
   stop() {
     this.#running = this.#live = false;
+    this.#asked.abort();
     this.#timers.close();
   }
 
@@ -104,8 +105,7 @@ export class CatchUp {
     send(replica.sync(this.#syncId, this.#first));
     this.#timers.set("answer", ANSWER_MS, () => {
       replica.syncEnded();
-      this.#unanswered += 1;
-      if (this.#unanswered > 1) restart();
+      if (++this.#unanswered > 1) restart();
       else this.sync();
     });
   }

@@ -144,9 +144,7 @@ export class Link {
     this.#timers.clear("handshake");
     socket.onerror = socket.onclose = () => this.#lost(socket);
     this.#discard(this.#former);
-    this.#former = this.#socket;
-    this.#socket = socket;
-    this.#candidate = null;
+    [this.#former, this.#socket, this.#candidate] = [this.#socket, socket, null];
     this.#troubles.opened(this.#renewing);
     this.#renewing = false;
     const [soonest, latest] = RENEW_MS;
@@ -158,9 +156,11 @@ export class Link {
 
   /** @param {WebSocket} socket @param {unknown} data */
   #message(socket, data) {
-    if (socket === this.#candidate) this.#adopt(socket);
-    const frame = socket === this.#socket || socket === this.#former ? readFrame(data) : null;
+    const frame = readFrame(data);
     if (!frame) return;
+    const proving = socket === this.#candidate;
+    if (proving && frame.type === "bye" && frame.retry) return socket.close(); // no proof: it may say so each time
+    if (proving) this.#adopt(socket);
     if (socket === this.#socket) {
       this.#timers.clear("pong");
       if (this.#identity.heard(frame)) return;

@@ -953,6 +953,22 @@ test("a store that takes nothing more ends it, visibly", async () => {
   await assert.rejects(client.send("flowers", "On my way"));
 });
 
+test("nor does it wait over REST for what it could not keep", async () => {
+  /** @type {AbortSignal[]} */ const polls = [];
+  const store = new MemoryStore();
+  stage.rest["POST /sync"] = (_, signal) => new Promise(() => polls.push(signal));
+  const client = await stage.open({ store });
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    stage.sockets.at(-1).onclose();
+    await stage.pass(2_000);
+  }
+  store.commit = () => Promise.reject(new Error("the disk is full"));
+
+  await assert.rejects(client.send("flowers", "On my way"));
+
+  assert.deepEqual(polls.map(({ aborted }) => aborted), [true]);
+});
+
 test("a store belongs to one person", async () => {
   const store = new MemoryStore();
   await store.commit([["put", "meta", "user_id", "somebody else"]]);

@@ -421,6 +421,31 @@ test("where nothing arrives on it either the attempt has failed", async () => {
   assert.deepEqual(states.slice(before).map(([state]) => state), ["waiting"]);
 });
 
+test("nor is a bye that only asks to come again, which it may do each time", async () => {
+  link();
+  await nothingPasses();
+  const before = states.length;
+  const socket = /** @type {Socket} */ (sockets.at(-1));
+
+  socket.onopen();
+  socket.says({ type: "bye", code: 4010, reason: "drain", retry: { min_ms: 0, max_ms: 0 } });
+  assert.deepEqual([socket.closed, states.length], [true, before]);
+  socket.onclose();
+
+  assert.deepEqual(states.slice(before).map(([state, { code }]) => [state, code]), [["waiting", undefined]]);
+});
+
+test("but one for good counts wherever it is said", async () => {
+  link();
+  await nothingPasses();
+  const socket = /** @type {Socket} */ (sockets.at(-1));
+
+  socket.onopen();
+  socket.says({ type: "bye", code: 4009, reason: "replaced" });
+
+  assert.deepEqual(states.at(-1), ["replaced", { code: 4009 }]);
+});
+
 test("who stops lets go of a socket that is only about to open, or to prove itself", async () => {
   const made = link();
   await nothingPasses();
