@@ -77,11 +77,13 @@ class Rest:
 
     async def _page(self, thread_id: str, query: str) -> Page:
         answer = await self._ask("GET", f"/threads/{thread_id}/messages{query}")
-        return Page(thread_id, answer["epoch"], answer["head_seq"], answer["data"])
+        return Page(
+            thread_id, answer["epoch"], answer["head_seq"], [_shared(each) for each in answer["data"]]
+        )
 
     async def message(self, message_id: str) -> Message:
         """One message. Raises Unreachable, Problem."""
-        return await self._ask("GET", f"/messages/{message_id}")
+        return _shared(await self._ask("GET", f"/messages/{message_id}"))
 
     async def send(self, thread_id: str, message: Message) -> Message:
         """Send one message; it, with `duplicate` if it was known. Raises Unreachable, Problem."""
@@ -115,6 +117,11 @@ class Rest:
         if not isinstance(stated, dict) or "code" not in stated:
             raise Unreachable(f"{answer.status} of a stranger")
         raise Problem(answer.status, cast("str", stated["code"]))
+
+
+def _shared(message: Message) -> Message:
+    """Without what is the reader's: no event tells of that, so it would stay as it was."""
+    return {name: value for name, value in message.items() if name not in ("is_read", "my_ack")}
 
 
 def _seconds(retry_after: str | None) -> float:

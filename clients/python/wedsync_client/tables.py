@@ -51,6 +51,8 @@ update threads set loading = 1
  where thread_id in (select thread_id from messages where json_extract(body, '$.truncated'))
 """
 _FORGET = "delete from messages where json_extract(body, '$.truncated')"
+# Of some it kept what is the reader's, as that was when they were loaded.
+_SHARE = "update messages set body = json_remove(body, '$.is_read', '$.my_ack')"
 _VERSION = 1
 
 
@@ -66,5 +68,5 @@ def prepare(database: sqlite3.Connection) -> None:
         if "first" not in columns:
             database.execute(_BEGIN)
         if database.execute("pragma user_version").fetchone()[0] < _VERSION:
-            for statement in (_LOAD_ANEW, _FORGET, f"pragma user_version = {_VERSION}"):
+            for statement in (_LOAD_ANEW, _FORGET, _SHARE, f"pragma user_version = {_VERSION}"):
                 database.execute(statement)

@@ -29,7 +29,7 @@ from wedsync_client import (
     Timing,
     Told,
 )
-from wedsync_client.frames import Frame
+from wedsync_client.frames import Frame, Page
 from wedsync_client.rest import Problem, Rest, Unreachable
 from wedsync_client.rest_channel import RestChannel
 
@@ -141,7 +141,7 @@ class Server:
             return refused
         if request.method == "POST":
             return web.json_response({"id": "m", "seq": 7, "duplicate": False, "epoch": "e"}, status=201)
-        message = {"id": "m", "seq": 3, "message": "the whole text"}
+        message = {"id": "m", "seq": 3, "message": "the whole text", "is_read": False, "my_ack": None}
         if path.startswith("/messages/"):
             return web.json_response(message)
         if "before_seq" in request.query:
@@ -597,7 +597,8 @@ async def test_pages_are_loaded_until_that_works_or_there_is_none(tmp_path: Path
         shown = client.messages("t1")
 
     assert Left("t2") in told
-    assert [message["message"] for message in shown] == ["the whole text"]
+    assert Reloaded("t1", Page("t1", "e", 3, shown)) in told
+    assert shown == [{"id": "m", "seq": 3, "message": "the whole text"}]
 
 
 async def test_what_is_older_than_a_page_is_loaded_when_it_is_asked_for(tmp_path: Path) -> None:
@@ -647,8 +648,8 @@ async def test_of_a_text_loaded_late_only_the_newest_counts(tmp_path: Path) -> N
         shown = client.messages("t1")
 
     assert [path for _, path, _ in server.asked if "messages" in path] == ["/messages/m"]
-    assert sum(isinstance(each, Filled) for each in told) == 1
-    assert [message["message"] for message in shown] == ["the whole text"]
+    assert shown == [{"id": "m", "seq": 3, "message": "the whole text"}]
+    assert [each for each in told if isinstance(each, Filled)] == [Filled("t1", shown[0])]
 
 
 async def test_a_mistake_in_the_application_is_told_where_it_reads(tmp_path: Path) -> None:

@@ -147,11 +147,12 @@ def test_what_happens_to_a_long_message_is_loaded_and_stands_where_the_message_d
     store.close()
 
 
-def test_a_thread_in_which_an_earlier_version_took_events_for_messages_is_loaded_anew(tmp_path: Path) -> None:
+def test_what_an_earlier_version_kept_amiss_goes_and_such_threads_are_loaded_anew(tmp_path: Path) -> None:
     store = opened(tmp_path)
     for thread in ("t1", "t2"):
         store.write(Keep(thread, Place("e", 3)), NOW)
-        store.write(Applied(thread, "e", told(2, message={"id": "m", "seq": 2}).event), NOW)
+        seen = told(2, message={"id": "m", "seq": 2, "is_read": False, "my_ack": None})
+        store.write(replace(seen, thread_id=thread), NOW)
     store.write(cut(3, "message.created"), NOW)  # as if it were one: so it was taken
     store.close()
     with closing(sqlite3.connect(tmp_path / "store")) as file:
