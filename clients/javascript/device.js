@@ -32,7 +32,7 @@ import { MemoryStore } from "./stores.js";
  * @property {"stopped" | "connecting" | "syncing" | "live" | "waiting" | "polling" | "replaced" | "ended" | "failed"} connection
  * @property {number} unsent messages that are not stored on the server yet
  * @property {number} [retry_at] when it will try again
- * @property {number} [code] of the `bye`
+ * @property {number | string} [code] why: of the server's `bye`, or of the problem for which there was no ticket, such as `unauthenticated`
  */
 
 /** Whether a person can see this page; without a page, whoever says `read` knows. */

@@ -28,7 +28,7 @@ const TOKEN_EXPIRED = 4001;
  * @property {() => number} random
  * @property {() => number} pingMs between pings
  * @property {(frame: Frame) => void} heard
- * @property {(state: LinkState, detail: {retry_at?: number, code?: number}) => void} changed
+ * @property {(state: LinkState, detail: {retry_at?: number, code?: number | string}) => void} changed `code`: of a `bye`, or of the problem for which there is no ticket
  */
 
 export class Link {
@@ -112,9 +112,9 @@ export class Link {
     this.#timers.clear("connect", "renew", "handshake");
     this.#renewing = this.#socket !== null;
     if (!this.#renewing) this.#enter("connecting");
-    const made = await this.#options.ticket(this.#freshToken).catch(() => null);
+    const made = await this.#options.ticket(this.#freshToken).catch((/** @type {import("./rest.js").Refused} */ { code }) => code);
     if (attempt !== this.#attempt) return;
-    if (!made) return this.#failed(); // REST does not answer either: that says nothing of sockets
+    if (typeof made === "string") return this.#failed(made); // REST does not answer either: that says nothing of sockets
     this.#freshToken = false;
     this.#expiresAt = made.expires_at;
     this.#open(`${made.url}?ticket=${encodeURIComponent(made.ticket)}&device_id=${encodeURIComponent(this.#options.deviceId)}`);
@@ -200,20 +200,20 @@ export class Link {
     this.#wait(this.#delay());
   }
 
-  #failed() {
+  /** @param {string} [code] of the problem, if there was no ticket */
+  #failed(code) {
     this.#timers.clear("handshake");
     this.#renewing = false;
     if (this.#socket) this.#timers.set("renew", this.#delay(), () => this.renew());
-    else this.#wait(this.#delay());
+    else this.#wait(this.#delay(), code);
   }
 
   #delay() {
-    const most = Math.min(CAP_MS, BASE_MS * 2 ** this.#failures);
-    this.#failures += 1;
+    const most = Math.min(CAP_MS, BASE_MS * 2 ** this.#failures++);
     return this.#options.random() * most;
   }
 
-  /** @param {number} ms @param {number} [code] */
+  /** @param {number} ms @param {number | string} [code] */
   #wait(ms, code) {
     this.#timers.set("connect", ms, () => void this.#connect());
     this.#enter("waiting", { retry_at: Date.now() + ms, ...(code && { code }) });
@@ -242,7 +242,7 @@ export class Link {
     socket.close();
   }
 
-  /** @param {LinkState} state @param {{retry_at?: number, code?: number}} [detail] */
+  /** @param {LinkState} state @param {{retry_at?: number, code?: number | string}} [detail] */
   #enter(state, detail = {}) {
     this.state = state;
     this.#options.changed(state, detail);

@@ -199,7 +199,7 @@ export class Client extends EventTarget {
     } else if (link.blocked) this.#connection = { connection: "polling" };
   }
 
-  /** @param {import("./link.js").LinkState} state @param {{retry_at?: number, code?: number}} detail */
+  /** @param {import("./link.js").LinkState} state @param {{retry_at?: number, code?: number | string}} detail */
   #changed(state, detail) {
     const { link, catchUp, sender, seen } = this.#parts;
     const trying = state === "connecting" || state === "waiting";
@@ -216,7 +216,7 @@ export class Client extends EventTarget {
   }
 
   #unreachable() {
-    if (this.#connection.connection === "polling") this.#connection = { connection: "waiting" };
+    if (this.#connection.connection === "polling") this.#connection = { connection: "waiting", code: "unreachable" };
     this.#show();
   }
 

@@ -135,7 +135,8 @@ class Stage {
       const asked = body ? JSON.parse(String(body)) : undefined;
       this.asked.push({ action, ...asked });
       const answer = (await this.rest[action]?.(asked, /** @type {AbortSignal} */ (signal))) ?? 404;
-      return typeof answer === "number" ? Response.json({ code: answer === 422 ? "invalid" : "not_found" }, { status: answer }) : Response.json(answer);
+      const problem = /** @type {Record<number, string>} */ ({ 401: "unauthenticated", 422: "invalid" })[answer] ?? "not_found";
+      return typeof answer === "number" ? Response.json({ code: problem }, { status: answer }) : Response.json(answer);
     };
   }
 }
@@ -713,6 +714,22 @@ test("without any network nobody is said to be polling", async () => {
   assert.equal(client.state.connection, "waiting");
 });
 
+test("who gets no ticket is told why while he waits", async () => {
+  let answer = /** @type {any} */ (401);
+  stage.rest["POST /realtime/tickets"] = () => answer;
+  const client = await stage.open({ token: () => "garbage", store: await anas() });
+  const codes = [client.state.code];
+
+  stage.reachable = false;
+  await stage.pass(250);
+  codes.push(client.state.code);
+  [stage.reachable, answer] = [true, { ticket: "t", url: "ws://host/v1" }];
+  await stage.pass(500);
+  codes.push(client.state.code);
+
+  assert.deepEqual(codes, ["unauthenticated", "unreachable", undefined]);
+});
+
 test("a token that the server does not take any more is given up over REST as well", async () => {
   await blocked({ frames: [end], more: false }, 422, { frames: [end], more: false });
 
@@ -968,6 +985,13 @@ test("nor does it wait over REST for what it could not keep", async () => {
 
   assert.deepEqual(polls.map(({ aborted }) => aborted), [true]);
 });
+
+/** A store that Ana has used. */
+async function anas() {
+  const store = new MemoryStore();
+  await store.commit([["put", "meta", "user_id", ANA]]);
+  return store;
+}
 
 test("a store belongs to one person", async () => {
   const store = new MemoryStore();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { Link } from "../link.js";
+import { Refused } from "../rest.js";
 
 /** @type {Socket[]} */ let sockets = [];
 /** @type {any[]} */ let heard = [];
@@ -47,7 +48,7 @@ function link({ expiresIn = Infinity, refuse = () => false } = {}) {
     WebSocket: /** @type {any} */ (Socket),
     ticket: async (fresh) => {
       tickets.push(fresh);
-      if (refuse()) throw new Error("unreachable");
+      if (refuse()) throw new Refused(0, "unreachable", 0);
       return { ticket: `t${tickets.length}`, url: "ws://host/v1", expires_at: Date.now() + expiresIn };
     },
     heard: (frame) => heard.push(frame),
