@@ -38,17 +38,30 @@ import { MemoryStore } from "./stores.js";
 /** Whether a person can see this page; without a page, whoever says `read` knows. */
 export const isVisible = () => !globalThis.document || document.visibilityState === "visible";
 
-/** The store with what it has, the person and the device among it. Throws if it is somebody else's. @param {Options} options */
+/** The store with what it has, the person and the device among it. If it throws the store is closed. @param {Options} options */
 export async function openDevice(options) {
   const store = options.store ?? new MemoryStore();
+  try {
+    return { store, saved: await identified(store, options) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** @param {Store} store @param {Options} options */
+async function identified(store, { url, token, deviceId }) {
+  if (typeof url !== "string") throw new TypeError("url is missing: the API with its stage, as in https://api.example.com/v1");
+  if (typeof token !== "function") throw new TypeError("token is missing: a function that gives the access token");
   const saved = await store.read();
-  const { sub } = claims(await options.token(false));
+  const { sub } = claims(await token(false));
   const user_id = saved.meta.user_id ?? sub;
-  if (!user_id || (sub && sub !== user_id)) throw new Error("the token and the store are of different people");
-  const device_id = options.deviceId ?? saved.meta.device_id ?? crypto.randomUUID();
+  if (!user_id) throw new Error("the token names nobody: it is no JWT with a sub");
+  if (sub && sub !== user_id) throw new Error("the token and the store are of different people");
+  const device_id = deviceId ?? saved.meta.device_id ?? crypto.randomUUID();
   Object.assign(saved.meta, { user_id, device_id });
   await store.commit([["put", "meta", "user_id", user_id], ["put", "meta", "device_id", device_id]]);
-  return { store, saved };
+  return saved;
 }
 
 /**

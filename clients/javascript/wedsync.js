@@ -47,7 +47,7 @@ export class Client extends EventTarget {
     });
   }
 
-  /** With what the store has; nothing goes out before `start`. Throws if the store is somebody else's. @param {Options} options */
+  /** With what the store has; nothing goes out before `start`. If it throws, the store is closed. @param {Options} options */
   static async open(options) {
     const { store, saved } = await openDevice(options);
     return new Client({ ...options, store }, saved);

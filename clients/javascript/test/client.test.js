@@ -996,8 +996,20 @@ async function anas() {
 test("a store belongs to one person", async () => {
   const store = new MemoryStore();
   await store.commit([["put", "meta", "user_id", "somebody else"]]);
+  let closed = false;
+  store.close = async () => void (closed = true);
 
   await assert.rejects(stage.open({ store }), /different people/);
+
+  assert.equal(closed, true);
+});
+
+test("what is missing or no token is named when a client is opened", async () => {
+  const wrong = /** @type {any[]} */ ([{ url: undefined }, { token: TOKEN }, { token: async () => "garbage" }, { token: async () => null }]);
+
+  for (const [at, message] of [/^TypeError: url is missing/, /^TypeError: token is missing/, /names nobody/, /names nobody/].entries()) {
+    await assert.rejects(stage.open(wrong[at]), message);
+  }
 });
 
 test("older messages are loaded when they are asked for, and an edit on its way is not undone", async () => {
