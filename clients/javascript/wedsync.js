@@ -91,6 +91,7 @@ export class Client extends EventTarget {
 
   /** The last `limit` messages before `before`, ascending; older ones are loaded if they are not here. @param {string} threadId @param {{before?: number, limit?: number}} [which] */
   async messages(threadId, { before = Infinity, limit = 50 } = {}) {
+    if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`limit is no positive integer: ${limit}`);
     const here = await this.#store.messages(threadId, before, limit);
     if (here.length >= limit || (this.#parts.replica.thread(threadId)?.from ?? 1) <= 1) return here;
     await this.#parts.catchUp.older(threadId, 100);
@@ -187,12 +188,11 @@ export class Client extends EventTarget {
   }
 
   #synced() {
-    const { epoch } = this.#parts.replica;
+    const { link, replica: { epoch } } = this.#parts;
     void this.#settle(() => this.#parts.outbox.prune(Date.now())).catch(() => undefined);
     void this.#settle(() => this.#parts.outbox.reoffer(epoch ?? "")).then(() => this.#parts.sender.settled(), () => undefined);
     void this.#settle(() => this.#parts.seen.reconcile()).then(() => this.#parts.seen.tellReads(), () => undefined);
     this.#parts.catchUp.synced();
-    const { link } = this.#parts;
     if (link.state === "open") {
       link.settled();
       this.#connection = { connection: "live" };

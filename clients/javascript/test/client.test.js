@@ -1031,6 +1031,14 @@ test("older messages are loaded when they are asked for, and an edit on its way 
   assert.deepEqual((await asked).map(({ message }) => message), ["edited", "old 4", "old 8", "old 9"]);
 });
 
+test("a limit is a positive integer", async () => {
+  const client = await stage.live();
+
+  for (const limit of /** @type {any[]} */ ([0, -1, 1.5, "x", NaN, Infinity])) {
+    await assert.rejects(client.messages("flowers", { limit }), RangeError);
+  }
+});
+
 test("the loop over its news ends with the client", async () => {
   const client = await stage.live();
   /** @type {string[]} */ const types = [];
