@@ -115,9 +115,10 @@ class Client:
     async def older(self, thread_id: str, limit: int = 50) -> Sequence[Message]:
         """Load up to `limit` (1 to 100) messages before those of `messages`, which has them from then on.
 
-        Empty if there are no older ones. Raises Unreachable when asking again later may help, Problem when not.
+        Empty if there are no older ones. Raises ValueError for another `limit`, Unreachable when asking again
+        later may help (the thread may not be here yet), Problem when not.
         """
-        return await self._session.older(thread_id, lambda first: self._rest.older(thread_id, first, limit))
+        return await self._session.older(thread_id, limit, self._rest.older)
 
     def unsent(self) -> list[Message]:
         """Messages that wait for the server's answer."""

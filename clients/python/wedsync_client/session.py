@@ -32,6 +32,7 @@ from wedsync_client.machine import Machine
 from wedsync_client.rest import Unreachable
 from wedsync_client.store import Store
 
+MAX_PAGE = 100
 PAUSES = (0.0, 0.2, 0.5)  # seconds before each attempt to load older messages
 
 
@@ -84,13 +85,22 @@ class Session:
         """A single message arrived; what has come about it meanwhile is newer."""
         return self._step([Filled(load.thread_id, message)] if self._store.awaits(load) else [])
 
-    async def older(self, thread_id: str, load: Callable[[int], Awaitable[Page]]) -> Sequence[Message]:
-        """Keep what `load` finds before the oldest message here. Raises Unreachable if it does not fit what is here."""
+    async def older(
+        self, thread_id: str, limit: int, load: Callable[[str, int, int], Awaitable[Page]]
+    ) -> Sequence[Message]:
+        """Keep what `load` finds before the oldest message here.
+
+        Raises ValueError for a `limit` that no page has, Unreachable if what is found does not fit what is here.
+        Where the thread is not here yet `load` is only asked whether there is one, and the newest page awaited.
+        """
+        if not 1 <= limit <= MAX_PAGE:
+            raise ValueError(f"limit is {limit}, not 1 to {MAX_PAGE}")
         for pause in PAUSES:
             await asyncio.sleep(pause)
-            if not (first := self._store.first(thread_id)):
+            first = self._store.first(thread_id)
+            if not first and self._store.is_here(thread_id):
                 return ()
-            page = await load(first)
+            page = await load(thread_id, first or 1, limit)
             with self._store.transaction():
                 if self._store.prepend(page, first):
                     return page.messages

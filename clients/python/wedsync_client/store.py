@@ -98,6 +98,13 @@ class Store:
         ).fetchone()
         return found[0] if found else 0
 
+    def is_here(self, thread_id: str) -> bool:
+        """Whether it has begun: its newest page is here, or it is short enough to be told from its beginning."""
+        found = self._database.execute(
+            "select 1 from threads where thread_id = ? and not loading", [thread_id]
+        )
+        return found.fetchone() is not None
+
     def is_same_log(self, page: Page) -> bool:
         """Its numbers mean what they mean here (R4), if anything of the thread is here."""
         found = self._database.execute(

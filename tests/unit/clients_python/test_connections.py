@@ -606,12 +606,13 @@ async def test_what_is_older_than_a_page_is_loaded_when_it_is_asked_for(tmp_path
     server = Server(threads=[{"thread_id": "t1", "epoch": "e", "head_seq": 4000, "me": me}])
 
     async with device(server, tmp_path) as client:
-        nowhere = await client.older("t9")
+        server.statuses["/threads/t9/messages"] = [404]
+        with pytest.raises(Problem):
+            await client.older("t9")
         await until(client, lambda each: isinstance(each, Reloaded))
         pages = [[each["seq"] for each in await client.older("t1", limit=1)] for _ in range(4)]
         shown = [each["seq"] for each in client.messages("t1")]
 
-    assert nowhere == ()
     assert pages == [[2], [1], [], []]
     assert shown == [1, 2, 3]
 

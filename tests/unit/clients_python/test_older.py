@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from wedsync_client.frames import Keep, Message, Page, Place, Reloaded, Remember
+from wedsync_client.frames import Drop, Effect, Keep, Message, Page, Place, Reloaded, Remember
 from wedsync_client.machine import Machine
 from wedsync_client.rest import Unreachable
 from wedsync_client.session import PAUSES, Session
@@ -40,12 +40,12 @@ class Device:
     async def older(self, page: Callable[[int], Page]) -> tuple[list[Message], list[Message]]:
         """What is answered, and what is there then; `page` is told how often one was loaded."""
 
-        async def load(_before: int) -> Page:
+        async def load(_thread_id: str, _before: int, _limit: int) -> Page:
             self.loads += 1
             assert self.loads <= len(PAUSES), "it has no end"
             return page(self.loads)
 
-        found = await self.session.older("t1", load)
+        found = await self.session.older("t1", 50, load)
         return [*found], self.store.messages("t1")
 
 
@@ -123,7 +123,44 @@ async def test_a_page_of_a_thread_that_was_lost_meanwhile_is_not_kept(device: De
         device.session.missing("t1")
         return page(9, OLD)
 
-    assert await device.older(lost) == ([], [])
+    with pytest.raises(Unreachable):
+        await device.older(lost)
+
+    assert device.store.messages("t1") == []
+
+
+@pytest.mark.parametrize("known", [[Drop("t1")], [Drop("t1"), Keep("t1", Place("e", 0, 9, loading=True))]])
+async def test_nobody_says_that_nothing_is_older_of_a_thread_that_is_not_here_yet(
+    device: Device, known: list[Effect]
+) -> None:
+    def begun_meanwhile(loads: int) -> Page:
+        if loads == 2:
+            store.write(Keep("t1", Place("e", 9)), 0.0)
+            store.write(Reloaded("t1", page(9, NEWEST)), 0.0)
+        return page(9, OLD) if loads == 3 else page(9)
+
+    store = device.store
+    for effect in known:
+        store.write(effect, 0.0)
+
+    assert await device.older(begun_meanwhile) == ([OLD], [OLD, NEWEST])
+
+
+async def test_of_a_thread_that_has_its_first_message_here_nothing_is_asked(device: Device) -> None:
+    device.store.write(Reloaded("t1", page(9)), 0.0)
+
+    assert await device.older(lambda _: page(9, OLD)) == ([], [])
+    assert device.loads == 0
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 101])
+async def test_no_page_has_so_few_or_so_many_messages(device: Device, limit: int) -> None:
+    async def load(*_asked: object) -> Page:
+        return page(9)
+
+    for thread in ("t1", "t9"):
+        with pytest.raises(ValueError, match="1 to 100"):
+            await device.session.older(thread, limit, load)
 
 
 async def test_a_page_from_before_the_thread_was_begun_anew_is_loaded_again(device: Device) -> None:
