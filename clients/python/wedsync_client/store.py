@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import astuple
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from wedsync_client.frames import (
     Saved,
     Sent,
 )
-from wedsync_client.tables import KEEP, prepare
+from wedsync_client.tables import KEEP, connect, prepare
 
 KEPT_SECONDS = 7 * 24 * 3600.0  # what was sent is offered again after a restore (R4)
 
@@ -40,16 +40,14 @@ class Store:
     """The file of one device of one person. Raises StoreError when it cannot be used."""
 
     def __init__(self, path: Path | str, user_id: str, now: float) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
         self._skipped: dict[str, int] = {}  # by thread: the last event that older messages lack
         try:
-            self._open(user_id, now)
-        except sqlite3.DatabaseError as error:
-            self._database.close()
+            with ExitStack() as opening:
+                self._database = opening.enter_context(closing(connect(path)))
+                self._open(user_id, now)
+                opening.pop_all()
+        except (OSError, sqlite3.DatabaseError) as error:
             raise StoreError(f"{path} cannot be used: {error}") from error
-        except StoreError:
-            self._database.close()
-            raise
 
     def close(self) -> None:
         """Let another process have it."""
@@ -188,9 +186,6 @@ class Store:
                 pass
 
     def _open(self, user_id: str, now: float) -> None:
-        self._database.execute("pragma locking_mode = exclusive")
-        self._database.execute("pragma journal_mode = wal")
-        self._database.execute("pragma synchronous = full")
         prepare(self._database)
         if self._fact("user_id") is None:
             self._state("user_id", user_id)

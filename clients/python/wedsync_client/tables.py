@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import suppress
+from pathlib import Path
 
 _SCHEMA = """
 create table if not exists facts (
@@ -56,8 +59,18 @@ _SHARE = "update messages set body = json_remove(body, '$.is_read', '$.my_ack')"
 _VERSION = 1
 
 
+def connect(path: Path | str) -> sqlite3.Connection:
+    """The file, which only its owner may read if it is made here: what SQLite puts beside it is as it is."""
+    if path != ":memory:":
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    return sqlite3.connect(path, isolation_level=None, timeout=1.0)
+
+
 def prepare(database: sqlite3.Connection) -> None:
-    """Make the tables, or complete those of an earlier version."""
+    """Have it for oneself, and make the tables, or complete those of an earlier version."""
+    for setting in ("locking_mode = exclusive", "journal_mode = wal", "synchronous = full"):
+        database.execute(f"pragma {setting}")
     database.executescript(_SCHEMA)
     database.execute("begin")
     with database:

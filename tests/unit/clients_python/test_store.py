@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -313,6 +315,17 @@ def test_what_no_frame_can_carry_is_never_kept(tmp_path: Path, body: dict[str, A
         assert store.queued() == []
 
 
+def test_nobody_else_may_read_what_is_stored(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with closing(opened(tmp_path)):
+            modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert modes == {"store": 0o600, "store-wal": 0o600}
+
+
 def another_person(folder: Path) -> Store:
     opened(folder).close()
     return opened(folder, "carlo")
@@ -323,6 +336,10 @@ def no_database(folder: Path) -> Store:
     return opened(folder)
 
 
+def no_folder(folder: Path) -> Store:
+    return opened(folder / "nowhere")
+
+
 def two_processes(folder: Path) -> Store:
     first = opened(folder)
     try:
@@ -331,7 +348,7 @@ def two_processes(folder: Path) -> Store:
         first.close()
 
 
-@pytest.mark.parametrize("attempt", [another_person, no_database, two_processes])
+@pytest.mark.parametrize("attempt", [another_person, no_database, no_folder, two_processes])
 def test_a_file_that_is_not_this_devices_alone_is_refused(
     tmp_path: Path, attempt: Callable[[Path], Store]
 ) -> None:
