@@ -2,6 +2,7 @@
 
 import { open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
+import { lock } from "./lock.js";
 import { MemoryStore } from "./stores.js";
 
 /** @typedef {import("./protocol.js").Write} Write */
@@ -16,22 +17,29 @@ const COMPACT_LINES = 10_000;
  */
 export class FileStore {
   #path;
+  #release;
   #view = new MemoryStore();
   #file = /** @type {FileHandle | null} */ (null);
   #lines = 0;
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
 
-  /** @param {string} path */
-  constructor(path) {
+  /** Use `FileStore.open`. @param {string} path @param {() => Promise<void>} release */
+  constructor(path, release) {
     this.#path = path;
+    this.#release = release;
   }
 
-  /** @param {string} path a file of its own in an existing folder @returns {Promise<FileStore>} */
+  /** Throws if another client of this machine has it open, or it is damaged. @param {string} path a file of its own in an existing folder @returns {Promise<FileStore>} */
   static async open(path) {
-    const store = new FileStore(path);
-    for (const line of await journal(path)) await store.#view.commit(line);
-    await store.#compact();
+    const store = new FileStore(path, await lock(path));
+    try {
+      for (const [at, line] of (await journal(path)).entries()) await store.#replay(line, at + 1);
+      await store.#compact();
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
     return store;
   }
 
@@ -56,6 +64,16 @@ export class FileStore {
     await this.#last;
     await this.#file?.close();
     this.#file = null;
+    await this.#release();
+  }
+
+  /** @param {string} line @param {number} number */
+  async #replay(line, number) {
+    try {
+      await this.#view.commit(JSON.parse(line));
+    } catch (cause) {
+      throw new Error(`${this.#path} is damaged in line ${number}`, { cause });
+    }
   }
 
   /** @param {string} line */
@@ -88,7 +106,7 @@ export class FileStore {
   }
 }
 
-/** @param {string} path @returns {Promise<Write[][]>} */
+/** Its whole lines. @param {string} path @returns {Promise<string[]>} */
 async function journal(path) {
   let text;
   try {
@@ -99,5 +117,5 @@ async function journal(path) {
   }
   const lines = text.split("\n");
   lines.pop(); // empty, or what a crash cut short
-  return lines.map((line) => JSON.parse(line));
+  return lines;
 }

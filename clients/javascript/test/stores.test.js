@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { FileStore } from "../file-store.js";
 import { IndexedDbStore, MemoryStore } from "../stores.js";
@@ -161,6 +163,43 @@ test("a journal is written anew when it is opened, so that it does not grow for 
   await (await FileStore.open(path)).close();
 
   assert.equal(await readFile(path, "utf8"), '[["put","meta","since","t49"]]\n');
+});
+
+test("a damaged journal is named, with its line, and left as it is", async () => {
+  const path = join(folder, "damaged");
+  for (const damaged of ['[["put","meta","since","t1"]]\n[["pu\n', "[]\n7\n"]) {
+    await writeFile(path, damaged);
+
+    for (let again = 0; again < 2; again += 1) {
+      await assert.rejects(FileStore.open(path), (/** @type {Error} */ { message, cause }) => message === `${path} is damaged in line 2` && cause instanceof Error);
+    }
+
+    assert.equal(await readFile(path, "utf8"), damaged);
+  }
+});
+
+test("a journal is open once at a time, by whatever name its folder goes", async () => {
+  const path = join(folder, "once");
+  const first = await FileStore.open(path);
+
+  await assert.rejects(FileStore.open(path), /once is in use by another client/);
+  await assert.rejects(FileStore.open(relative(".", path)), /once is in use by another client/);
+  await first.close();
+
+  await (await FileStore.open(path)).close();
+});
+
+test("a process that is killed leaves its journal to the next one", async () => {
+  const path = join(folder, "killed");
+  const program = `await (await import(${JSON.stringify(new URL("../file-store.js", import.meta.url))})).FileStore.open(${JSON.stringify(path)}); console.log("open"); setInterval(() => {}, 1000)`;
+  const running = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(running.stdout, "data");
+  await assert.rejects(FileStore.open(path), /killed is in use by another client/);
+
+  running.kill("SIGKILL");
+  await once(running, "exit");
+
+  await (await FileStore.open(path)).close();
 });
 
 test("what is left of a journal that was being written anew is of no account", async () => {
