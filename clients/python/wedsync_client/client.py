@@ -66,7 +66,7 @@ class Client:
         return self._state
 
     async def __aenter__(self) -> Client:
-        self._store = Store(self._path, self._user_id, time())
+        self._store = Store(self._path, self._user_id, self._device_id, time())
         machine = self.machine(self._user_id, self._store.saved(), self._timing, self._random)
         self._session = Session(machine, self._store)
         self._http = aiohttp.ClientSession(json_serialize=text_of)

@@ -39,12 +39,12 @@ class StoreError(Exception):
 class Store:
     """The file of one device of one person. Raises StoreError when it cannot be used."""
 
-    def __init__(self, path: Path | str, user_id: str, now: float) -> None:
+    def __init__(self, path: Path | str, user_id: str, device_id: str, now: float) -> None:
         self._skipped: dict[str, int] = {}  # by thread: the last event that older messages lack
         try:
             with ExitStack() as opening:
                 self._database = opening.enter_context(closing(connect(path)))
-                self._open(user_id, now)
+                self._open(user_id, device_id, now)
                 opening.pop_all()
         except (OSError, sqlite3.DatabaseError) as error:
             raise StoreError(f"{path} cannot be used: {error}") from error
@@ -185,12 +185,13 @@ class Store:
             case _:
                 pass
 
-    def _open(self, user_id: str, now: float) -> None:
+    def _open(self, user_id: str, device_id: str, now: float) -> None:
         prepare(self._database)
-        if self._fact("user_id") is None:
-            self._state("user_id", user_id)
-        if self._fact("user_id") != user_id:
-            raise StoreError("the store belongs to another person")
+        for name, whose in (("user_id", user_id), ("device_id", device_id)):
+            if self._fact(name) is None:
+                self._state(name, whose)
+            if self._fact(name) != whose:
+                raise StoreError(f"the store belongs to another {name}")
         self._database.execute("delete from outbox where sent_at <= ?", [now - KEPT_SECONDS])
 
     def _apply(self, thread_id: str, event: Event) -> None:

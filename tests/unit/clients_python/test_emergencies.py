@@ -216,7 +216,7 @@ def test_an_answer_out_of_a_log_that_is_no_more_settles_nothing() -> None:
 
 
 def test_a_process_that_ends_between_the_roads_leaves_the_message_to_the_next_one() -> None:
-    store = Store(":memory:", "flora", 0.0)
+    store = Store(":memory:", "flora", "phone", 0.0)
     here: Any = {"message": "help", "priority_level": "emergency"}
 
     def process() -> Session:

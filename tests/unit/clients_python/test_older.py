@@ -51,7 +51,7 @@ class Device:
 
 @pytest.fixture
 def device(tmp_path: Path) -> Iterator[Device]:
-    store = Store(tmp_path / "store", "flora", 0.0)
+    store = Store(tmp_path / "store", "flora", "phone", 0.0)
     yield Device(store)
     store.close()
 

@@ -40,8 +40,8 @@ from wedsync_client.timing import Timing
 NOW = 1_800_000_000.0
 
 
-def opened(folder: Path, person: str = "flora", now: float = NOW) -> Store:
-    return Store(folder / "store", person, now)
+def opened(folder: Path, person: str = "flora", device: str = "phone", now: float = NOW) -> Store:
+    return Store(folder / "store", person, device, now)
 
 
 def again(store: Store, folder: Path, now: float = NOW) -> Store:
@@ -159,6 +159,7 @@ def test_what_an_earlier_version_kept_amiss_goes_and_such_threads_are_loaded_ane
     store.close()
     with closing(sqlite3.connect(tmp_path / "store")) as file:
         file.execute("pragma user_version = 0")
+        file.execute("delete from facts where name = 'device_id'")
 
     once = (store := opened(tmp_path)).saved()
     shown = store.messages("t1")
@@ -331,6 +332,11 @@ def another_person(folder: Path) -> Store:
     return opened(folder, "carlo")
 
 
+def another_device(folder: Path) -> Store:
+    opened(folder).close()
+    return opened(folder, device="tablet")
+
+
 def no_database(folder: Path) -> Store:
     (folder / "store").write_text("no database" * 1000)
     return opened(folder)
@@ -348,7 +354,7 @@ def two_processes(folder: Path) -> Store:
         first.close()
 
 
-@pytest.mark.parametrize("attempt", [another_person, no_database, no_folder, two_processes])
+@pytest.mark.parametrize("attempt", [another_person, another_device, no_database, no_folder, two_processes])
 def test_a_file_that_is_not_this_devices_alone_is_refused(
     tmp_path: Path, attempt: Callable[[Path], Store]
 ) -> None:
