@@ -28,7 +28,7 @@ Happening = Opened | NotOpened | Arrived | Posted | Loaded | Step | None
 
 
 class Client:
-    """An asynchronous context manager: inside, it is connected whenever that is possible.
+    """An asynchronous context manager: inside, it is connected whenever that is possible; outside, RuntimeError.
 
     `api` is `https://host/v1`; `token` answers a bearer token of the person `user_id`, a new one when the
     old has expired; `store` is a file of this device and this person alone. Raises StoreError when it
@@ -57,6 +57,7 @@ class Client:
         self._random = random or SystemRandom()
         self._attempts = Attempts(self._timing, self._random)
         self._state = State.CLOSED
+        self._is_open = False
         self._told: asyncio.Queue[Told | None] = asyncio.Queue()
         self._happened: asyncio.Queue[Happening] = asyncio.Queue()
 
@@ -73,11 +74,13 @@ class Client:
         self._rest = Rest(self._http, self._api, self._token)
         self._running = asyncio.create_task(self._run())
         self._running.add_done_callback(self._ended)
+        self._is_open = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_open = False
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         await self._http.close()
@@ -96,21 +99,21 @@ class Client:
         `fields` are those of POST /threads/{id}/messages. `Sent` or `Refused` tells what became of it. Raises
         TypeError or ValueError for what is no JSON or no Unicode (a lone surrogate).
         """
-        client_msg_id = self._session.send(thread_id, {"message": message, **fields})
+        client_msg_id = self._when_open().send(thread_id, {"message": message, **fields})
         self._happened.put_nowait(None)
         return client_msg_id
 
     def focus(self, thread_id: str | None) -> None:
         """This thread is on screen, and somebody looks at it: only meanwhile it is read. None ends it."""
-        self._happened.put_nowait(self._session.focus(thread_id))
+        self._happened.put_nowait(self._when_open().focus(thread_id))
 
     def typing(self, thread_id: str) -> None:
         """Somebody writes in this thread: to be called as often as he does."""
-        self._happened.put_nowait(self._session.typing(thread_id))
+        self._happened.put_nowait(self._when_open().typing(thread_id))
 
     def messages(self, thread_id: str) -> list[Message]:
         """The messages of a thread as far as this device has them, by `seq`."""
-        return self._store.messages(thread_id)
+        return self._when_open().messages(thread_id)
 
     async def older(self, thread_id: str, limit: int = 50) -> Sequence[Message]:
         """Load up to `limit` (1 to 100) messages before those of `messages`, which has them from then on.
@@ -118,11 +121,16 @@ class Client:
         Empty if there are no older ones. Raises ValueError for another `limit`, Unreachable when asking again
         later may help (the thread may not be here yet), Problem when not.
         """
-        return await self._session.older(thread_id, limit, self._rest.older)
+        return await self._when_open().older(thread_id, limit, self._rest.older)
 
     def unsent(self) -> list[Message]:
         """Messages that wait for the server's answer."""
-        return [each.body for each in self._store.queued()]
+        return self._when_open().unsent()
+
+    def _when_open(self) -> Session:
+        if not self._is_open:
+            raise RuntimeError("the client is not open")
+        return self._session
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:

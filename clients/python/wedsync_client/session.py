@@ -132,6 +132,14 @@ class Session:
         self._machine.queue(item)
         return item.client_msg_id
 
+    def messages(self, thread_id: str) -> list[Message]:
+        """The messages of a thread as far as this device has them, by `seq`."""
+        return self._store.messages(thread_id)
+
+    def unsent(self) -> list[Message]:
+        """Messages that wait for the server's answer."""
+        return [each.body for each in self._store.queued()]
+
     def seconds_left(self) -> float | None:
         """Until the next tick; None if nothing is to come."""
         deadline = self._machine.deadline()

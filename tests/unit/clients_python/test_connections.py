@@ -653,6 +653,33 @@ async def test_of_a_text_loaded_late_only_the_newest_counts(tmp_path: Path) -> N
     assert [each for each in told if isinstance(each, Filled)] == [Filled("t1", shown[0])]
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda client: client.send("t1", "hello"),
+        lambda client: client.focus("t1"),
+        lambda client: client.typing("t1"),
+        lambda client: client.messages("t1"),
+        lambda client: client.unsent(),
+    ],
+)
+async def test_a_client_is_of_use_only_while_it_is_open(
+    tmp_path: Path, use: Callable[[Client], object]
+) -> None:
+    async def token() -> str:
+        return "t"
+
+    client = Client("http://127.0.0.1:9/v1", "flora", "phone", token, tmp_path / "store")
+    with pytest.raises(RuntimeError, match="not open"):
+        use(client)
+    async with client:
+        use(client)
+    with pytest.raises(RuntimeError, match="not open"):
+        use(client)
+    with pytest.raises(RuntimeError, match="not open"):
+        await client.older("t1")
+
+
 async def test_a_mistake_in_the_application_is_told_where_it_reads(tmp_path: Path) -> None:
     async def broken() -> str:
         raise RuntimeError("no token today")
