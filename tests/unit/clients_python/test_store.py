@@ -61,7 +61,7 @@ def told(seq: int, **fields: Any) -> Applied:
     return Applied("t1", "e", Event.of({"seq": seq, "kind": "message.created", **fields}))
 
 
-def cut(seq: int, kind: str = "message.reaction_added") -> Applied:
+def cut(seq: int, kind: str = "message.reaction") -> Applied:
     """An event about the message `m`, which is too large for a frame."""
     return Applied("t1", "e", Event.of({"seq": seq, "kind": kind, "message_id": "m", "truncated": True}))
 
