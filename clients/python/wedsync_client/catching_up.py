@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from random import Random
 
 from wedsync_client.frames import MAX_CURSORS, MAX_EVENTS, MAX_WAIT, Frame
 from wedsync_client.replica import Replica
 from wedsync_client.sending import REQUEST_SECONDS
 from wedsync_client.timing import Timing
+
+NEVER = inf
 
 
 class CatchingUp:
@@ -25,6 +28,7 @@ class CatchingUp:
         self._last: Frame = {}  # the part that says how many there are
         self._until = 0.0  # an answer is expected until then
         self._at = 0.0  # when to ask; sooner if something is wanted
+        self._gap_at = NEVER  # when to ask if something is missing even then
         self._progress = (0, 0)
         self._fruitless = 0
         self._pushes = True
@@ -32,7 +36,7 @@ class CatchingUp:
 
     def connected(self, *, pushes: bool) -> None:
         """The first frame of a connection; where nothing is pushed it is asked all the time."""
-        self.asked, self._at, self._fruitless = None, 0.0, 0
+        self.asked, self._at, self._gap_at, self._fruitless = None, 0.0, NEVER, 0
         self._pushes, self._is_first = pushes, True
 
     def disconnected(self) -> None:
@@ -42,6 +46,10 @@ class CatchingUp:
     def want(self, at: float) -> None:
         """Ask at that time, or sooner."""
         self._at = min(self._at, at)
+
+    def lack(self, now: float) -> None:
+        """Something is missing; it may be on its way, so it has a moment to come."""
+        self._gap_at = min(self._gap_at, now + self._timing.gap)
 
     def ask_anew(self, at: float) -> None:
         """Ask by that time, and not for news; what was asked before says nothing of how things are then."""
@@ -54,9 +62,11 @@ class CatchingUp:
         """Whether it answers what was asked last: only then it says what is *not* there."""
         return self.asked is not None and frame.get("re") == self.asked
 
-    def is_due(self, now: float) -> bool:
+    def is_due(self, replicas: Mapping[str, Replica], epoch: str | None, now: float) -> bool:
         """Whether to ask."""
-        return self._at <= now if self.asked is None else self._until <= now
+        if self._gap_at <= now and not _is_any_behind(replicas, epoch):
+            self._gap_at = NEVER  # it has come meanwhile
+        return self.deadline() <= now
 
     def is_overdue(self, now: float) -> bool:
         """Whether an answer should have come."""
@@ -64,7 +74,7 @@ class CatchingUp:
 
     def deadline(self) -> float:
         """When there is something to do again."""
-        return self._at if self.asked is None else self._until
+        return min(self._at, self._gap_at) if self.asked is None else self._until
 
     def ask(self, replicas: Mapping[str, Replica], epoch: str | None, now: float) -> Frame:
         """The question. Threads that are behind come first; of the others as many as fit, in turn."""
@@ -73,7 +83,7 @@ class CatchingUp:
         wait = 0 if self._pushes else self._wait(replicas, epoch)
         answer = self._timing.answer if self._pushes else REQUEST_SECONDS  # a slow line is not asked twice
         self.asked, self._until = f"s{self._number}", now + answer + wait
-        self._at = now + (self._timing.sync_every if self._pushes else 0.0)
+        self._at, self._gap_at = now + (self._timing.sync_every if self._pushes else 0.0), NEVER
         self._progress = _progress(replicas)
         able = [each for each in replicas.values() if not each.loading]
         self._random.shuffle(able)
@@ -97,9 +107,11 @@ class CatchingUp:
             self._until = min(self._until, now + self._timing.gap)
         return bool(self._last) and len(self._parts) == self._last["part"]
 
-    def ended(self, replicas: Mapping[str, Replica], *, behind: bool, now: float) -> None:
-        """The whole answer is here: its token counts from now on."""
+    def ended(self, replicas: Mapping[str, Replica], epoch: str | None, now: float) -> bool:
+        """The whole answer is here: its token counts from now on. Whether no thread is behind."""
+        behind = _is_any_behind(replicas, epoch)
         self.since, self.asked, self._is_first = self._last["since"], None, False
+        self._gap_at = NEVER
         if not behind:
             self._fruitless = 0
         elif _progress(replicas) != self._progress:
@@ -107,6 +119,7 @@ class CatchingUp:
             self._at = now
         else:
             self.put_off(now)
+        return not behind
 
     def refused(self, frame: Frame, now: float) -> None:
         """What an `error` frame means: ask later, and for no news yet; a token that is not the server's is given up."""
@@ -117,18 +130,23 @@ class CatchingUp:
 
     def _wait(self, replicas: Mapping[str, Replica], epoch: str | None) -> int:
         """Seconds that the answer may take: none if there is something to hear, few if there soon will be."""
-        if self._is_first or any(each.is_behind(epoch) for each in replicas.values()):
+        if self._is_first or _is_any_behind(replicas, epoch):
             return 0
         return 1 if any(each.loading for each in replicas.values()) else MAX_WAIT
 
     def put_off(self, now: float, asked_ms: int | None = None) -> None:
         """Ask later, each time twice as late, with full jitter, beyond what the server asks for; 0 is at once."""
+        self._gap_at = NEVER
         if asked_ms == 0:
             self._at = now
             return
         self._fruitless = min(self._fruitless + 1, 16)
         longest = min(self._timing.longest_pause, self._timing.gap * 2**self._fruitless)
         self._at = now + (asked_ms or 0) / 1000 + self._random.uniform(0, longest)
+
+
+def _is_any_behind(replicas: Mapping[str, Replica], epoch: str | None) -> bool:
+    return any(each.is_behind(epoch) for each in replicas.values())
 
 
 def _progress(replicas: Mapping[str, Replica]) -> tuple[int, int]:

@@ -118,8 +118,10 @@ class Machine:
 
     def posted(self, frame: Frame, now: float) -> list[Effect]:
         """The answer to a `Post`: it is no sign of life of the connection."""
-        answered = self._on_sent if self._outbox.accepts(frame) else self._emergencies.answered
-        return [*answered(frame, now), *self.tick(now)]
+        if self._outbox.accepts(frame):
+            return [*self._on_sent(frame, now), *self.tick(now)]
+        self._threads.on_sent(frame, now)
+        return [*self._emergencies.answered(frame, now), *self.tick(now)]
 
     def focus(self, thread_id: str | None, now: float) -> list[Effect]:
         """The person looks at this thread, or at none."""
@@ -164,7 +166,7 @@ class Machine:
             yield Close()
             return
         pings = self._pong_by is None and self._has_to_ping(now)
-        if self._threads.sync.is_due(now):
+        if self._threads.is_to_ask(now):
             yield Transmit(self._threads.question(now))
         if pings:
             self._ping_at, self._pong_by = now + self._ping_every(now), now + self._timing.pong
@@ -196,6 +198,7 @@ class Machine:
     def _on_sent(self, frame: Frame, now: float) -> Iterator[Sent | Refused]:
         if any(each["code"] == "unavailable" for each in frame["results"]):
             self._ask_first(now)
+        self._threads.on_sent(frame, now)
         return self._outbox.answered(frame, now)
 
     def _on_error(self, frame: Frame, now: float) -> Iterator[Refused]:

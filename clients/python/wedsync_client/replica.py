@@ -40,11 +40,6 @@ class Replica:
         """Whether nothing can be applied yet."""
         return self.loading or not self.confirmed
 
-    @property
-    def has_gap(self) -> bool:
-        """Whether something waits for what comes before it."""
-        return bool(self._waiting)
-
     def is_behind(self, epoch: str | None) -> bool:
         """Whether a sync would bring something: there is more, or the log is another one."""
         if self.loading:

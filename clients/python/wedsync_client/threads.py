@@ -49,6 +49,10 @@ class Threads:
         """Pages that are still to be loaded."""
         return (Load(each.thread_id) for each in self._replicas.values() if each.loading)
 
+    def is_to_ask(self, now: float) -> bool:
+        """Whether a `sync` is due."""
+        return self.sync.is_due(self._replicas, self._epoch, now)
+
     def question(self, now: float) -> Frame:
         """A `sync` frame."""
         return self.sync.ask(self._replicas, self._epoch, now)
@@ -81,6 +85,16 @@ class Threads:
                 yield Left(thread_id)
             yield Drop(thread_id)
 
+    def on_sent(self, frame: Frame, now: float) -> None:
+        """The log goes up to what was stored: an event of it that is lost is missed all the same."""
+        stored = max((each.get("seq") or 0 for each in frame["results"]), default=0)
+        replica = self._replicas.get(frame["thread_id"])
+        if stored and (replica is None or not replica.is_same_log(frame["epoch"])):
+            self.sync.want(now + self._timing.gap)
+        elif stored and replica is not None:
+            replica.hear(frame["epoch"], stored)
+            self._judge(replica, now)
+
     def on_events(self, frame: Frame, now: float) -> Iterator[Effect]:
         """Events of one thread: a live push, or a part of an answer."""
         thread_id, epoch = frame["thread_id"], frame["epoch"]
@@ -90,7 +104,7 @@ class Threads:
             yield from self._adopt(epoch)
         applied = replica.take(epoch, [Event.of(each) for each in frame["events"]])
         replica.hear(epoch, frame["head_seq"])
-        if not replica.confirmed or replica.has_gap or not replica.is_same_log(epoch):
+        if not replica.is_same_log(epoch):
             self.sync.want(now + self._timing.gap)
         yield from self._applied(replica, applied, now)
 
@@ -103,12 +117,10 @@ class Threads:
             yield from self.forget(thread_id)
         if not answer or not self.sync.is_whole(frame, now):
             return
-        replicas = self._replicas.values()
-        behind = any(each.is_behind(self._epoch) for each in replicas)
-        self.sync.ended(self._replicas, behind=behind, now=now)
+        is_up_to_date = self.sync.ended(self._replicas, self._epoch, now)
         self.receipts.repeat(self._replicas)
         yield Remember(self.sync.since, self._epoch)
-        if not behind and not any(each.loading for each in replicas):
+        if is_up_to_date and not any(each.loading for each in self._replicas.values()):
             yield CaughtUp()
 
     def on_resync(self, frame: Frame, now: float) -> Iterator[Effect]:
@@ -134,8 +146,7 @@ class Threads:
                 yield Load(replica.thread_id, event.truncated, event.seq)
             if event.kind == "participant.added" and event.body["participant"]["user_id"] == self._user_id:
                 yield from self._reload(replica)
-        if replica.is_behind(self._epoch):
-            self.sync.want(now + self._timing.gap)
+        self._judge(replica, now)
         self._see(replica)
         self.receipts.note()
         yield self._keep(replica)
@@ -158,7 +169,13 @@ class Threads:
             replica.delivered, replica.read = (
                 (NO_END, NO_END) if is_host else (me["delivered_seq"], me["read_seq"])
             )
+        self._judge(replica, now)
         yield self._keep(replica)
+
+    def _judge(self, replica: Replica, now: float) -> None:
+        """Whoever may have fallen behind is looked at again in a moment."""
+        if replica.is_behind(self._epoch):
+            self.sync.lack(now)
 
     def _begin(self, thread_id: str, epoch: str, head: int, *, confirmed: bool) -> Replica:
         """A thread heard of for the first time is replayed if it is short, else begun at its newest page."""

@@ -128,6 +128,54 @@ def test_a_gap_is_given_a_moment_before_it_asks() -> None:
     assert question(device.tick(10.25))["cursors"] == {"t1": {"epoch": "e", "seq": 4}}
 
 
+def stored(*, seq: int, thread_id: str = "t1", epoch: str = "e") -> Frame:
+    result = {"client_msg_id": "a", "status": "ok", "seq": seq, "code": None}
+    return {"type": "sent", "re": "m1", "thread_id": thread_id, "epoch": epoch, "results": [result]}
+
+
+@pytest.mark.parametrize("answer", [stored(seq=6), stored(seq=1, thread_id="t2"), stored(seq=1, epoch="f")])
+def test_what_was_stored_and_is_not_told_is_asked_for_in_a_moment(answer: Frame) -> None:
+    written = Queued(answer["thread_id"], WRITTEN.body)
+    device = caught_up(epoch="e", places={"t1": HERE}, queued=[written])
+
+    effects = device.received(answer, 1.0)
+
+    assert [type(each) for each in effects] == [Sent]
+    assert question(device.tick(1.0 + TIMING.gap))["cursors"] == {"t1": {"epoch": "e", "seq": 4}}
+
+
+def test_what_was_posted_and_is_not_told_is_asked_for_in_a_moment() -> None:
+    urgent = Queued("t1", {**WRITTEN.body, "priority_level": "emergency"})
+    device = machine(epoch="e", places={"t1": HERE}, queued=[urgent])
+    effects = device.connected(0.0)
+    [post] = [each.frame for each in effects if isinstance(each, Post)]
+    device.received(synced(question(effects)), 0.0)
+
+    device.posted({**stored(seq=6), "re": post["id"]}, 1.0)
+
+    assert question(device.tick(1.0 + TIMING.gap))["cursors"] == {"t1": {"epoch": "e", "seq": 4}}
+
+
+def test_what_comes_within_a_moment_is_not_asked_for() -> None:
+    device = caught_up(epoch="e", places={"t1": HERE}, queued=[WRITTEN])
+
+    device.received(stored(seq=6), 1.0)
+    device.received(pushed(6), 1.1)
+    device.received(pushed(5), 1.2)
+    told = [*frames(device.tick(1.0 + TIMING.gap)), *frames(device.tick(100.0))]
+
+    assert "sync" not in [frame["action"] for frame in told]
+
+
+def test_what_a_late_answer_tells_of_is_asked_for_too() -> None:
+    device = caught_up(epoch="e", places={"t1": HERE})
+    late = {**synced({"id": "old"}), "threads": [known()]}
+
+    device.received(late, 1.0)
+
+    assert question(device.tick(1.0 + TIMING.gap))["cursors"] == {"t1": {"epoch": "e", "seq": 4}}
+
+
 def test_an_answer_in_parts_counts_when_it_is_whole() -> None:
     device = machine(since="s0")
     asked = question(device.connected(0.0))

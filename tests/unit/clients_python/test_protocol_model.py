@@ -21,12 +21,13 @@ from hypothesis.stateful import (
 
 from tests.fixtures.broken_clients import (
     WithoutDedupe,
+    WithoutDoubt,
     WithoutEpoch,
     WithoutGapBuffer,
     WithoutWaiting,
     machine_that_keeps,
 )
-from tests.fixtures.model_device import ModelDevice
+from tests.fixtures.model_device import TIMING, ModelDevice
 from tests.fixtures.model_server import Frame, ModelServer
 from wedsync_client.frames import MAX_FRAME_BYTES
 from wedsync_client.machine import Machine
@@ -162,6 +163,12 @@ class World(RuleBasedStateMachine):
             for thread in THREADS:
                 epoch, seq = device.application.place(thread) or (self.server.epoch, 0)
                 assert seq <= len(self.server.history[epoch][thread])
+
+    @invariant()
+    def who_knows_that_something_is_missing_asks_soon(self) -> None:
+        for device in self.devices:
+            if device.online and not device.loads and device.lacks_what_it_heard_of:
+                assert device.asks_by <= device.now + max(TIMING.longest_pause, TIMING.answer)
 
     def teardown(self) -> None:
         try:
@@ -423,6 +430,31 @@ def a_post_finds_the_server_away_while_it_is_restored(machine: type[Machine]) ->
     world.a_message_is_posted(at=0, lost="request", number=0)
     world.time_passes(at=0, seconds=3.0)
     world.a_message_is_posted(at=0, lost="", number=0)
+    world.teardown()
+
+
+def test_a_client_that_does_not_ask_for_what_it_heard_of_is_found_out() -> None:
+    some_pushes_are_lost(Patient)
+
+    with pytest.raises(AssertionError):
+        some_pushes_are_lost(type("Trusting", (Patient,), {"threads": WithoutDoubt}))
+
+
+def some_pushes_are_lost(machine: type[Machine]) -> None:
+    """To Ana that of what she wrote, to Ben the first of two."""
+    world = type("LossyWorld", (World,), {"machine": machine})()
+    world.everybody_comes()
+    while any(world.devices[at].arriving for at in (0, 1)):
+        world.everything_arrives(at=0)
+        world.everything_arrives(at=1)
+    for _ in range(2):
+        world.write(at=0, count=1, thread="t1")
+        world.something_arrives(at=0, number=0, times=1)
+        world.something_arrives(at=0, number=0, times=0)
+    world.something_arrives(at=1, number=0, times=0)
+    world.something_arrives(at=1, number=0, times=1)
+
+    world.who_knows_that_something_is_missing_asks_soon()
     world.teardown()
 
 
