@@ -14,7 +14,7 @@ import aiohttp
 
 from wedsync_client.channels import Channel
 from wedsync_client.frames import Frame, Message, Told, text_of
-from wedsync_client.lines import Arrived, Lines, NotOpened, Opened, Posted
+from wedsync_client.lines import Arrived, Lines, NotOpened, Opened, Posted, cause_of
 from wedsync_client.loading import Loaded, Loads
 from wedsync_client.machine import Machine
 from wedsync_client.rest import Rest, Token
@@ -91,7 +91,7 @@ class Client:
         while (told := await self._told.get()) is not None:
             yield told
         if not self._running.cancelled() and (error := self._running.exception()):
-            raise error
+            raise cause_of(error)
 
     def send(self, thread_id: str, message: str, **fields: Any) -> str:
         """Write a message; its client_msg_id. It is kept until the server has answered.

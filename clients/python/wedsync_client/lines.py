@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
@@ -180,3 +180,9 @@ class Lines:
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What a task of `spawn` has raised, out of the group of all that ended with it."""
+    is_group = isinstance(error, BaseExceptionGroup)
+    return cast("BaseExceptionGroup[BaseException]", error).exceptions[0] if is_group else error

@@ -18,6 +18,7 @@ RETRY_SECONDS = 2.0  # where an answer does not say
 # Nobody is away: too many requests, or a token that has expired in between; by the next attempt there is a newer one.
 _LATER = {401: "unauthenticated", 429: "rate_limited"}
 
+# It raises what aiohttp raises, or OSError (TimeoutError is one), while there is none to be had.
 Token = Callable[[], Awaitable[str]]
 
 
@@ -106,8 +107,8 @@ class Rest:
             async with self._http.request(
                 method, self._api + path, json=body, headers=headers, timeout=timeout
             ) as answer:
-                stated = await answer.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                stated = await _json(answer)
+        except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(str(error)) from error
         if answer.status >= 500 or answer.status in _LATER:
             pause = _seconds(answer.headers.get("Retry-After"))
@@ -122,6 +123,13 @@ class Rest:
 def _shared(message: Message) -> Message:
     """Without what is the reader's: no event tells of that, so it would stay as it was."""
     return {name: value for name, value in message.items() if name not in ("is_read", "my_ack")}
+
+
+async def _json(answer: aiohttp.ClientResponse) -> Any:
+    try:
+        return await answer.json(content_type=None)
+    except ValueError as error:
+        raise Unreachable(f"{answer.status} of a stranger: {error}") from error
 
 
 def _seconds(retry_after: str | None) -> float:

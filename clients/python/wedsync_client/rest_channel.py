@@ -49,7 +49,7 @@ class RestChannel:
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
-        self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self._frames: asyncio.Queue[Frame | BaseException | None] = asyncio.Queue()
         self._asked: set[asyncio.Task[None]] = set()
         self._question: asyncio.Task[None] | None = None
         self._actions: Mapping[str, Callable[[Frame], Awaitable[None]]] = {
@@ -70,11 +70,14 @@ class RestChannel:
                 self._question.cancel()
             self._question = task
         self._asked.add(task)
-        task.add_done_callback(self._asked.discard)
+        task.add_done_callback(self._done)
 
     async def receive(self) -> Frame | None:
-        """The next frame."""
-        return await self._frames.get()
+        """The next frame. Raises what went wrong in here, as in `token`."""
+        received = await self._frames.get()
+        if isinstance(received, BaseException):
+            raise received
+        return received
 
     async def close(self) -> None:
         """End it; what is on its way is given up, and repeated elsewhere."""
@@ -91,6 +94,11 @@ class RestChannel:
             self._answer(type="error", re=frame.get("id"), code="unavailable")
         except Problem as problem:
             self._answer(type="error", re=frame.get("id"), code=problem.code)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._asked.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._frames.put_nowait(error)
 
     def _answer(self, **frame: Any) -> None:
         self._frames.put_nowait(frame)

@@ -680,13 +680,52 @@ async def test_a_client_is_of_use_only_while_it_is_open(
         await client.older("t1")
 
 
-async def test_a_mistake_in_the_application_is_told_where_it_reads(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "mistake", [RuntimeError("no token today"), KeyError("token"), ValueError("no JSON")]
+)
+async def test_a_mistake_in_the_application_is_told_where_it_reads(
+    mistake: Exception, tmp_path: Path
+) -> None:
     async def broken() -> str:
-        raise RuntimeError("no token today")
+        raise mistake
 
     async with Client("http://127.0.0.1:9/v1", "flora", "phone", broken, tmp_path / "store") as client:
-        with pytest.raises(ExceptionGroup):
+        with pytest.raises(type(mistake)) as told:
             await until(client, lambda each: False)
+
+    assert told.value is mistake
+
+
+async def test_a_mistake_in_the_application_is_told_where_all_goes_over_rest(tmp_path: Path) -> None:
+    async def broken_later() -> str:
+        if client.state is State.CATCHING_UP:
+            raise KeyError("token")
+        return "bearer"
+
+    server, store = Server(statuses={"/socket": [503] * 1000}), tmp_path / "store"
+    async with (
+        serving(server),
+        Client(server.api, "flora", "phone", broken_later, store, timing=TIMING) as client,
+    ):
+        with pytest.raises(KeyError):
+            await until(client, lambda each: False)
+
+
+@pytest.mark.parametrize("trouble", [aiohttp.ClientError(), TimeoutError(), ConnectionResetError()])
+async def test_a_token_that_cannot_be_had_is_asked_for_again(trouble: Exception, tmp_path: Path) -> None:
+    troubles = [trouble] * 2
+
+    async def token_in_the_end() -> str:
+        if troubles:
+            raise troubles.pop()
+        return "bearer"
+
+    server, store = Server(), tmp_path / "store"
+    async with (
+        serving(server),
+        Client(server.api, "flora", "phone", token_in_the_end, store, timing=TIMING) as client,
+    ):
+        await until(client, is_state(State.LIVE))
 
 
 async def test_a_gateway_that_opens_too_many_sockets_already_is_asked_again_with_the_same_ticket(
