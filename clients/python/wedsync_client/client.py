@@ -56,7 +56,7 @@ class Client:
         self._timing = timing or Timing()
         self._random = random or SystemRandom()
         self._attempts = Attempts(self._timing, self._random)
-        self._state = State.CLOSED
+        self._stated = StateChanged(State.CLOSED)
         self._is_open = False
         self._told: asyncio.Queue[Told | None] = asyncio.Queue()
         self._happened: asyncio.Queue[Happening] = asyncio.Queue()
@@ -64,7 +64,7 @@ class Client:
     @property
     def state(self) -> State:
         """How things stand with the connection."""
-        return self._state
+        return self._stated.state
 
     async def __aenter__(self) -> Client:
         self._store = Store(self._path, self._user_id, self._device_id, time())
@@ -158,8 +158,8 @@ class Client:
                     await self._carry_out(step)
                 case Opened(channel):
                     await self._opened(channel)
-                case NotOpened():
-                    self._not_opened()
+                case NotOpened(code):
+                    self._not_opened(code)
                 case Loaded() as loaded:
                     await self._carry_out(self._loads.finish(loaded, self._session))
                 case Arrived(channel, frame):
@@ -179,7 +179,7 @@ class Client:
 
     async def _opened(self, channel: Channel) -> None:
         self._lines.use(channel)
-        if self._state is not State.LIVE:
+        if self.state is not State.LIVE:
             self._set(State.CATCHING_UP)
         await self._carry_out(self._session.connected(pushes=channel.pushes))
 
@@ -225,7 +225,7 @@ class Client:
 
     def _broken(self) -> None:
         """A socket that has brought nothing whole may be one that never will."""
-        if self._state is State.CATCHING_UP and not self._lines.is_fallback:
+        if self.state is State.CATCHING_UP and not self._lines.is_fallback:
             self._attempts.refused()
         self._come_back(self._attempts.delay())
 
@@ -238,12 +238,12 @@ class Client:
         if not self._lines.is_attempting:
             self._set(State.OFFLINE)
 
-    def _not_opened(self) -> None:
+    def _not_opened(self, code: str | None) -> None:
         if self._lines.current is None:
-            self._set(State.OFFLINE)
+            self._set(State.OFFLINE, code)
         self._lines.retry(self._attempts.delay())
 
-    def _set(self, state: State) -> None:
-        if state is not self._state:
-            self._state = state
-            self._told.put_nowait(StateChanged(state))
+    def _set(self, state: State, code: str | None = None) -> None:
+        before, self._stated = self._stated, StateChanged(state, code)
+        if self._stated != before:
+            self._told.put_nowait(self._stated)

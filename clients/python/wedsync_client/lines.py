@@ -28,7 +28,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class NotOpened:
-    """None can, for now."""
+    """None can, for now: for the reason `code`, if a ticket was refused."""
+
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,8 @@ class Lines:
     async def _attempt(self) -> Opened | NotOpened:
         try:
             ticket = await self._ticket()
-        except (Unreachable, Problem):
-            return NotOpened()
+        except (Unreachable, Problem) as refusal:
+            return NotOpened(_code_of(refusal))
         if self._falls_back():
             return Opened(RestChannel(self._rest))
         try:
@@ -180,6 +182,13 @@ class Lines:
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
+
+
+def _code_of(refusal: Unreachable | Problem) -> str | None:
+    """Of the API's own, or `http_` and the status of a stranger; None where nobody answered."""
+    if isinstance(refusal, Problem) or refusal.retry_after is not None:
+        return refusal.code
+    return None if refusal.status is None else f"http_{refusal.status}"
 
 
 def cause_of(error: BaseException) -> BaseException:

@@ -23,10 +23,20 @@ Token = Callable[[], Awaitable[str]]
 
 
 class Unreachable(Exception):  # noqa: N818 - a state of the world
-    """The API was not reached, or could not answer: ask again later, after `retry_after` seconds if it did answer."""
+    """The API was not reached, or could not answer: ask again later, after `retry_after` seconds if it did answer.
 
-    def __init__(self, why: str, retry_after: float | None = None, code: str = "unavailable") -> None:
+    `status` is that of what a stranger answered in its place.
+    """
+
+    def __init__(
+        self,
+        why: str,
+        retry_after: float | None = None,
+        code: str = "unavailable",
+        status: int | None = None,
+    ) -> None:
         super().__init__(why)
+        self.status = status
         self.retry_after = retry_after
         self.code = code
 
@@ -116,7 +126,7 @@ class Rest:
         if answer.status < 400:
             return stated
         if not isinstance(stated, dict) or "code" not in stated:
-            raise Unreachable(f"{answer.status} of a stranger")
+            raise Unreachable(f"{answer.status} of a stranger", status=answer.status)
         raise Problem(answer.status, cast("str", stated["code"]))
 
 
@@ -129,7 +139,7 @@ async def _json(answer: aiohttp.ClientResponse) -> Any:
     try:
         return await answer.json(content_type=None)
     except ValueError as error:
-        raise Unreachable(f"{answer.status} of a stranger: {error}") from error
+        raise Unreachable(f"{answer.status} of a stranger: {error}", status=answer.status) from error
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -20,6 +20,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """The connection is in another state."""
+    """The connection is in another state, or still offline for another reason.
+
+    `code` says why it is `OFFLINE` where the API, or a stranger in its place, has answered the request for a ticket.
+    """
 
     state: State
+    code: str | None = None

@@ -355,6 +355,31 @@ async def test_a_stranger_who_refuses_is_not_the_api(body: object) -> None:
             await Rest(http, str(server.make_url("/v1")), token).ticket("phone")
 
 
+async def test_what_keeps_a_device_offline_is_told_each_time_it_is_something_else(tmp_path: Path) -> None:
+    refusals = [401, 401, 422, 503]
+
+    async with device(Server(statuses={"/realtime/tickets": refusals}), tmp_path) as client:
+        told = await until(client, is_state(State.LIVE))
+
+    codes = ["unauthenticated", "because", "unavailable"]
+    assert told == [
+        StateChanged(State.CONNECTING),
+        *(StateChanged(State.OFFLINE, code) for code in codes),
+        StateChanged(State.CATCHING_UP),
+        StateChanged(State.LIVE),
+    ]
+
+
+async def test_a_stranger_is_told_from_nobody(tmp_path: Path) -> None:
+    async with (
+        serving(server := Server()),
+        Client(server.api.replace("/v1", "/v2"), "flora", "phone", token, tmp_path / "a") as astray,
+        Client("http://127.0.0.1:9/v1", "flora", "phone", token, tmp_path / "b") as alone,
+    ):
+        await until(astray, lambda told: told == StateChanged(State.OFFLINE, "http_404"))
+        await until(alone, is_state(State.OFFLINE))
+
+
 async def test_a_device_comes_back_however_its_connection_ends(tmp_path: Path) -> None:
     async with device(server := Server(), tmp_path) as client:
         await until(client, is_state(State.LIVE))
