@@ -22,6 +22,7 @@ from wedsync_client.session import Session, Step
 from wedsync_client.state import State, StateChanged
 from wedsync_client.store import Store
 from wedsync_client.timing import Attempts, Timing
+from wedsync_client.tokens import of_person
 
 # A step: it has been taken, what comes of it is to be done. None: something is due, or wanted.
 Happening = Opened | NotOpened | Arrived | Posted | Loaded | Step | None
@@ -71,7 +72,7 @@ class Client:
         machine = self.machine(self._user_id, self._store.saved(), self._timing, self._random)
         self._session = Session(machine, self._store)
         self._http = aiohttp.ClientSession(json_serialize=text_of)
-        self._rest = Rest(self._http, self._api, self._token)
+        self._rest = Rest(self._http, self._api, of_person(self._user_id, self._token))
         self._running = asyncio.create_task(self._run())
         self._running.add_done_callback(self._ended)
         self._is_open = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from wedsync_client import (
     Sent,
     State,
     StateChanged,
+    StoreError,
     Timing,
     Told,
 )
@@ -734,6 +736,33 @@ async def test_a_mistake_in_the_application_is_told_where_all_goes_over_rest(tmp
     ):
         with pytest.raises(KeyError):
             await until(client, lambda each: False)
+
+
+def bearer_of(**claims: str) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"header.{payload}.signature"
+
+
+async def test_a_token_of_somebody_else_is_not_used_and_nothing_of_his_is_stored(tmp_path: Path) -> None:
+    async def petras() -> str:
+        return bearer_of(sub="petra")
+
+    server, store = Server(), tmp_path / "store"
+    async with serving(server), Client(server.api, "flora", "phone", petras, store) as client:
+        with pytest.raises(StoreError):
+            await until(client, is_state(State.LIVE))
+
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("bearer", [bearer_of(sub="Flora"), bearer_of(), "a.b.c", "a.MQ.c", "opaque"])
+async def test_a_token_that_names_nobody_else_is_used(bearer: str, tmp_path: Path) -> None:
+    async def token() -> str:
+        return bearer
+
+    server, store = Server(), tmp_path / "store"
+    async with serving(server), Client(server.api, "flora", "phone", token, store) as client:
+        await until(client, is_state(State.LIVE))
 
 
 @pytest.mark.parametrize("trouble", [aiohttp.ClientError(), TimeoutError(), ConnectionResetError()])
