@@ -29,6 +29,7 @@ class CatchingUp:
         self._until = 0.0  # an answer is expected until then
         self._at = 0.0  # when to ask; sooner if something is wanted
         self._gap_at = NEVER  # when to ask if something is missing even then
+        self._is_doubtful = False  # a push was lost: so may be another, that none after it has shown
         self._progress = (0, 0)
         self._fruitless = 0
         self._pushes = True
@@ -37,7 +38,7 @@ class CatchingUp:
     def connected(self, *, pushes: bool) -> None:
         """The first frame of a connection; where nothing is pushed it is asked all the time."""
         self.asked, self._at, self._gap_at, self._fruitless = None, 0.0, NEVER, 0
-        self._pushes, self._is_first = pushes, True
+        self._pushes, self._is_first, self._is_doubtful = pushes, True, False
 
     def disconnected(self) -> None:
         """What was asked will not be answered."""
@@ -83,6 +84,7 @@ class CatchingUp:
         wait = 0 if self._pushes else self._wait(replicas, epoch)
         answer = self._timing.answer if self._pushes else REQUEST_SECONDS  # a slow line is not asked twice
         self.asked, self._until = f"s{self._number}", now + answer + wait
+        self._is_doubtful = self._is_doubtful or self._gap_at <= now
         self._at, self._gap_at = now + (self._timing.sync_every if self._pushes else 0.0), NEVER
         self._progress = _progress(replicas)
         able = [each for each in replicas.values() if not each.loading]
@@ -114,6 +116,7 @@ class CatchingUp:
         self._gap_at = NEVER
         if not behind:
             self._fruitless = 0
+            self._doubt(now)
         elif _progress(replicas) != self._progress:
             self._fruitless = 0
             self._at = now
@@ -133,6 +136,13 @@ class CatchingUp:
         if self._is_first or _is_any_behind(replicas, epoch):
             return 0
         return 1 if any(each.loading for each in replicas.values()) else MAX_WAIT
+
+    def _doubt(self, now: float) -> None:
+        """Once more, after a while: who is left out of one push is left out of others until the server hears of him."""
+        if self._is_doubtful:
+            longest = self._timing.longest_pause
+            self.want(now + self._random.uniform(longest / 2, longest))
+        self._is_doubtful = False
 
     def put_off(self, now: float, asked_ms: int | None = None) -> None:
         """Ask later, each time twice as late, with full jitter, beyond what the server asks for; 0 is at once."""

@@ -167,6 +167,19 @@ def test_what_comes_within_a_moment_is_not_asked_for() -> None:
     assert "sync" not in [frame["action"] for frame in told]
 
 
+def test_after_a_gap_it_asks_once_more_for_what_nothing_has_shown() -> None:
+    device = caught_up(epoch="e", places={"t1": HERE})
+    device.received(pushed(6), 1.0)
+    asked = question(device.tick(1.0 + TIMING.gap))
+    device.received({**pushed(5), "re": asked["id"]}, 3.0)
+    device.received(synced(asked), 3.0)
+
+    assert "sync" not in [frame["action"] for frame in frames(device.tick(3.0 + TIMING.longest_pause / 2.1))]
+    again = question(device.tick(3.0 + TIMING.longest_pause))
+    device.received(synced(again), 14.0)
+    assert "sync" not in [frame["action"] for frame in frames(device.tick(100.0))]
+
+
 def test_what_a_late_answer_tells_of_is_asked_for_too() -> None:
     device = caught_up(epoch="e", places={"t1": HERE})
     late = {**synced({"id": "old"}), "threads": [known()]}
