@@ -117,7 +117,7 @@ def test_an_emoji_is_one_reaction_however_it_was_typed(stated: str, stored: str 
         "\ud83d",
         "\0",
         "👍\u202e",
-        "\ufffd",
+        "\ufffd\ufe0f",
         "\ufffc",
         "👨\u200d" * 7 + "👨",
     ],
