@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +60,7 @@ class Devices:
             "expires_at": {"N": str(2**40)},
         }
         if self.slow:
-            entry["lagging"] = {"BOOL": True}
+            entry["lags_until"] = {"N": str(time.time() + 60)}
         return {"pk": {"S": key}, "connections": {"M": {"phone": {"M": entry}}}}
 
 

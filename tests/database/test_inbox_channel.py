@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,7 +50,7 @@ class Sockets:
             return answer(400, b'{"__type": "AccessDeniedException"}')
         entries = {
             "phone": self._entry("phone"),
-            "tablet": self._entry("tablet") | {"lagging": {"BOOL": True}},
+            "tablet": self._entry("tablet") | {"lags_until": {"N": str(time.time() + 60)}},
             "watch": self._entry("watch") | {"expires_at": {"N": "1"}},
         }
         item = {

@@ -113,7 +113,7 @@ def test_connections_that_ended_long_ago_are_cleared_away_in_passing() -> None:
 
 
 @pytest.mark.usefixtures("table")
-def test_a_lagging_connection_is_marked_until_it_settles() -> None:
+def test_a_lagging_connection_is_marked_and_no_longer_when_it_settles() -> None:
     phone = connect(PLANNER, "phone", "p1=")
     connections.register(phone)
 
@@ -123,6 +123,20 @@ def test_a_lagging_connection_is_marked_until_it_settles() -> None:
     assert connections.settle(phone) == replace(phone, lagging=True)
     [settled] = connections.find([PLANNER])
     assert settled == replace(phone, synced_at=settled.synced_at)
+
+
+@pytest.mark.usefixtures("table")
+def test_who_does_not_know_that_he_lags_is_pushed_to_again_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phone = connect(PLANNER, "phone", "p1=")
+    connections.register(phone)
+    monkeypatch.setattr(connections, "LAG_SECONDS", 0.002)
+
+    connections.mark_lagging(phone)
+    time.sleep(0.003)
+
+    assert connections.find([PLANNER]) == [phone]
 
 
 @pytest.mark.usefixtures("table")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ class Connection:
     connection_id: str
     connected_at: int
     expires_at: int  # of the identity behind it, at most two hours after connecting
-    lagging: bool = False  # its buffer was full: no push until it has synced
+    lagging: bool = False  # its buffer was full a moment ago: no push now
     synced_at: float | None = None  # when it was last settled
     supersedes: tuple[str, ...] = ()  # whose place it took on its device, and who have not been told
     crowds_out: tuple[str, ...] = ()  # those of other devices
@@ -45,7 +46,7 @@ def parse(item: Item) -> Iterator[Connection]:
             connection_id=fields["connection_id"]["S"],
             connected_at=int(fields["connected_at"]["N"]),
             expires_at=int(fields["expires_at"]["N"]),
-            lagging="lagging" in fields,
+            lagging=(_moment(fields, "lags_until") or 0) > time.time(),
             synced_at=_moment(fields, "synced_at"),
             supersedes=_untold(fields, "supersedes"),
             crowds_out=_untold(fields, "crowds_out"),

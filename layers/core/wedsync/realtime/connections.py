@@ -19,6 +19,7 @@ from wedsync.realtime.connection_entries import Connection, Item, number, parse
 LIFETIME_SECONDS = 2 * 60 * 60  # API Gateway ends a connection after two hours
 KEPT_SECONDS = LIFETIME_SECONDS + 60 * 60  # after the last connect no connection of the item is alive
 MAX_DEVICES = 10
+LAG_SECONDS = 10.0
 MAX_KEYS = 100  # of one BatchGetItem
 WRITE_SECONDS = 0.25  # of one update of what is known about a connection
 READ_SECONDS = 0.25  # a send waits no longer for the list of connections
@@ -73,13 +74,16 @@ def remove(connection: Connection) -> None:
 
 
 def mark_lagging(connection: Connection) -> None:
-    """Leave it out of pushes until it has synced (`settle`), unless it has since its entry was read."""
+    """Leave it out of pushes for a while, or until it has synced (`settle`), unless it has since its entry was read.
+
+    By the first push after that while its client learns that it has missed some.
+    """
     condition = "attribute_not_exists(#connections.#device.synced_at)"
-    values: Item = {":yes": {"BOOL": True}}
+    values: Item = {":until": number(time.time() + LAG_SECONDS)}
     if connection.synced_at is not None:
         condition = "#connections.#device.synced_at = :then"
         values[":then"] = number(connection.synced_at)
-    change(connection, "set #connections.#device.lagging = :yes", values, condition)
+    change(connection, "set #connections.#device.lags_until = :until", values, condition)
 
 
 def settle(connection: Connection) -> Connection | None:
@@ -89,7 +93,7 @@ def settle(connection: Connection) -> Connection | None:
     """
     return change(
         connection,
-        "set #connections.#device.synced_at = :now remove #connections.#device.lagging,"
+        "set #connections.#device.synced_at = :now remove #connections.#device.lags_until,"
         " #connections.#device.supersedes, #connections.#device.crowds_out",
         {":now": number(time.time())},
     )
