@@ -137,7 +137,9 @@ def test_a_hidden_thread_answers_as_a_missing_one(
     assert party.call("ana", "GET", f"/threads/{thread}").body["last_seq"] == 1
 
 
-@pytest.mark.parametrize("wedding", ["0190a000-0000-7000-8000-00000000ffff", "0190a000-0000-7000-8000-000000000202"])
+@pytest.mark.parametrize(
+    "wedding", ["0190a000-0000-7000-8000-00000000ffff", "0190a000-0000-7000-8000-000000000202"]
+)
 def test_a_foreign_wedding_and_a_missing_one_are_refused_alike(party: Party, wedding: str) -> None:
     before = len(party.call("ana", "GET", "/threads?limit=100").body["data"])
 
