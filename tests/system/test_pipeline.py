@@ -48,7 +48,8 @@ def test_an_urgent_message_reaches_every_channel_once_for_each_person_it_concern
         "flora": 1,
         "carlo": 0,
     }
-    assert petra.wait("notification")["notification"]["message_id"] == message
+    while petra.wait("notification")["notification"]["message_id"] != message:
+        pass  # of other tests
     petra.close()
 
 
